@@ -1,0 +1,33 @@
+"""Siamese Studio: draw a lesion mask, see it as tissue.
+
+    from siamese import load, sample
+
+    model = load("polyp-compact")
+    for picture in sample(model, "mask.png", seeds=[1, 2, 3]):
+        open(f"picture_{picture.seed}.png", "wb").write(picture.png())
+
+Nothing heavy is imported until one of the names is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from siamese.masks.mask import Mask as Mask
+    from siamese.tasks.sample import load as load
+    from siamese.tasks.sample import pictures as sample
+
+__all__ = ["Mask", "load", "sample"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Mask":
+        from siamese.masks.mask import Mask
+
+        return Mask
+    if name in ("load", "sample"):
+        from siamese.tasks import sample as module
+
+        return module.load if name == "load" else module.pictures
+    raise AttributeError(f"module 'siamese' has no attribute {name!r}")

@@ -1,0 +1,283 @@
+"""The command line: one word a verb. `python -m siamese --help`.
+
+A user's mistake is one line and exit code 2; anything else is a bug: traceback, exit code 1.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from siamese import events, recipe
+from siamese.errors import MaskError, SiameseError, writing
+from siamese.masks.mask import Mask
+from siamese.workspace import Workspace, write_atomically
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Siamese Studio: masks to tissue.")
+checkpoints = typer.Typer(no_args_is_help=True, help="Look at checkpoints and publish them.")
+app.add_typer(checkpoints, name="checkpoint")
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+QUIET_LINE = 5.0  # seconds between lines where there is no terminal to draw a bar in
+
+
+@app.command()
+def train(
+    recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE", help="a .toml of assets/recipes or your own")],
+    data: Annotated[list[Path], typer.Option("--data", help="folder with images/ and masks/; may be repeated")],
+    run: Annotated[Path, typer.Option("--run", help="run folder; the same command resumes it")],
+    changes: Annotated[list[str], typer.Option("--set", help="key=value, e.g. train_base.steps=500")] = [],  # noqa: B006
+    seconds: Annotated[float | None, typer.Option(min=1, help="stop after that time, saved and resumable")] = None,
+    start: Annotated[str | None, typer.Option(help="checkpoint to start the weights from")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="auto: by a short trial")] = "auto",
+) -> None:
+    """Train a model on folders of pictures and masks. Ctrl+C (or SIGTERM) saves and stops; run again to go on."""
+    settings = recipe.read(recipe_file, changes)
+    from siamese.tasks.train import TrainRequest
+    from siamese.tasks.train import train as work
+
+    request = TrainRequest(settings, tuple(data), run, seconds, start, device, precision)
+    with closing(work(request)) as found, _StopSignal() as stop, _Bar() as bar:
+        for event in _recorded(found, run):
+            bar.show(event)
+            if stop.asked:
+                found.close()
+                console.print("Stopped as asked; saved. The same command goes on from here.")
+                raise typer.Exit(130)
+
+
+@app.command()
+def sample(
+    mask: Annotated[Path, typer.Option(help="mask file, or a folder of masks")],
+    out: Annotated[Path, typer.Option(help="folder for images/, masks/ and manifest.jsonl")],
+    checkpoint: Annotated[str, typer.Option(help="a shipped name or a folder")] = "polyp-compact",
+    seeds: Annotated[str, typer.Option(help="comma-separated whole numbers, one picture each")] = "1",
+    guidance: Annotated[float | None, typer.Option(min=0, max=15, help="guidance on the mask")] = None,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="sampling steps")] = 20,
+    sampler: Annotated[Literal["ddim", "dpm"], typer.Option(help="dpm: few steps; ddim: the paper's")] = "dpm",
+    style: Annotated[str | None, typer.Option(help="style of a training set")] = None,
+    corner_box: Annotated[bool, typer.Option("--corner-box", help="with the black corner box")] = False,
+    batch: Annotated[int, typer.Option(min=1, max=64, help="pictures computed together")] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+) -> None:
+    """Synthesize pictures for masks; writes images, masks and a manifest."""
+    files = _mask_files(mask)
+    chosen = _seeds(seeds)
+    from siamese.tasks.sample import SampleRequest, load
+    from siamese.tasks.sample import sample as work
+    from siamese.tasks.save import PairFolder
+
+    request = SampleRequest(
+        seeds=chosen, guidance=guidance, steps=steps, sampler=sampler, style=style, corner_box=corner_box, batch=batch
+    )
+    loaded = load(checkpoint, device)
+    folder = PairFolder(out)
+    problems = []
+    with _StopSignal() as stop, _Bar() as bar:
+        for number, file in enumerate(files):
+            try:
+                read = Mask.read(file)
+            except MaskError as error:
+                if len(files) == 1:
+                    raise
+                problems.append(str(error))
+                continue
+            with closing(work(loaded, read, request)) as found:
+                for event in found:
+                    if isinstance(event, events.Notice):
+                        bar.show(events.Notice(f"{file.name}: {event.text}"))
+                    elif isinstance(event, events.Preview):
+                        bar.show(events.Progress(file.name, event.step, event.total, None, event.seconds_left))
+                    else:
+                        bar.show(events.Saved(folder.write(file.stem, event)))
+                    if stop.asked:
+                        console.print(f"Stopped as asked; {number} of {len(files)} masks are finished.")
+                        raise typer.Exit(130)
+    if problems:
+        raise MaskError(f"{len(problems)} of {len(files)} masks were left out. " + " ".join(problems))
+
+
+@app.command()
+def doctor(
+    checkpoint: Annotated[str, typer.Option(help="a shipped name or a folder")] = "polyp-compact",
+    workspace: Annotated[Path | None, typer.Option(help="workspace folder; else SIAMESE_WORKSPACE or the home")] = None,
+) -> None:
+    """Check this machine: versions, device, precision, disk, checkpoint, workspace; a cure for each failure."""
+    from siamese import doctor as doctors
+
+    findings = doctors.examine(Workspace.default().root if workspace is None else workspace, checkpoint)
+    for finding in findings:
+        print(finding)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@checkpoints.command()
+def info(name: Annotated[str, typer.Argument(help="a shipped name or a folder")]) -> None:
+    """Print a checkpoint's recipe, size and digest."""
+    from siamese.diffusion import checkpoint as files
+
+    folder = files.find(name)
+    settings, metadata = files.read_recipe(folder)
+    path = folder / files.FILE
+    facts = {key: value for key, value in metadata.items() if key != "recipe"}
+    facts |= {"file": str(path), "megabytes": f"{path.stat().st_size / 1e6:.2f}", "sha256": files.sha256(path)}
+    print(json.dumps({**facts, "recipe": settings.model_dump()}, indent=2, ensure_ascii=False))
+
+
+@checkpoints.command()
+def publish(
+    source: Annotated[Path, typer.Argument(help="a checkpoint folder of a run")],
+    target: Annotated[Path, typer.Argument(help="where to put it, e.g. checkpoints/polyp-compact")],
+) -> None:
+    """Write a run's checkpoint in half precision with its digest, ready to ship."""
+    import torch
+
+    from siamese.diffusion import checkpoint as files
+
+    loaded = files.load(source)
+    facts = {key: value for key, value in loaded.metadata.items() if key not in ("recipe", "format")}
+    path = files.save(loaded.model, target, loaded.digests, torch.float16, **facts)
+    write_atomically(target / "model.sha256", f"{files.sha256(path)}  {files.FILE}\n".encode())
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--seeds {text}: expected whole numbers with commas, e.g. --seeds 1,2,3.") from None
+
+
+def _mask_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(f for f in path.iterdir() if f.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"))
+    if not files:
+        raise MaskError(f"{path} holds no mask pictures; name a PNG file or a folder of them.")
+    return files
+
+
+def _recorded(found: Iterator[events.Event], run: Path) -> Iterator[events.Event]:
+    """Append figures and milestones to the run's events.jsonl, one JSON line each."""
+    file = None
+    try:
+        for event in found:
+            if not isinstance(event, events.Preview | events.Progress):
+                if file is None:
+                    with writing(run):
+                        file = (run / "events.jsonl").open("a", encoding="utf-8")
+                line = {"event": type(event).__name__, "time": round(time.time(), 3), **vars(event)}
+                with writing(run):
+                    file.write(json.dumps(line, default=str) + "\n")
+                    file.flush()
+            elif isinstance(event, events.Preview):
+                _write_preview(event, run)
+            yield event
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _write_preview(event: events.Preview, run: Path) -> None:
+    import cv2
+    import numpy as np
+
+    folder = run / "previews"
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+    _, data = cv2.imencode(".png", np.hstack(list(event.images))[..., ::-1])
+    write_atomically(folder / f"{time.strftime('%Y%m%d-%H%M%S')}_{event.step:07d}.png", data.tobytes())
+
+
+class _StopSignal:
+    """Turns the first SIGINT or SIGTERM into a wish that is looked at between steps; a second SIGINT interrupts."""
+
+    def __enter__(self) -> _StopSignal:
+        self.asked = False
+        self._before = {name: signal.signal(name, self._ask) for name in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *error: object) -> None:
+        for name, handler in self._before.items():
+            signal.signal(name, handler)
+
+
+class _Bar:
+    """A progress bar with rate, time left and losses; a line every few seconds where there is no terminal."""
+
+    def __enter__(self) -> _Bar:
+        self._figures, self._last, self._task = "", 0.0, None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[more]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def show(self, event: object) -> None:
+        if isinstance(event, events.Notice):
+            console.print(event.text)
+        elif isinstance(event, events.Saved):
+            console.print(f"saved {event.path}")
+        elif isinstance(event, events.Done):
+            console.print(f"{event.stage}: {'finished' if event.complete else 'stopped'} at step {event.step}")
+        elif isinstance(event, events.Scalars):
+            self._figures = " ".join(f"{name} {value:.4g}" for name, value in event.values.items())
+        elif isinstance(event, events.Progress):
+            self._progress(event)
+
+    def _progress(self, event: events.Progress) -> None:
+        rate = f"{event.rate:.2f}/s " if event.rate else ""
+        left = f"{_clock(event.seconds_left)} left " if event.seconds_left is not None else ""
+        more = f"{rate}{left}{self._figures}"
+        if console.is_terminal:
+            if self._task is None:
+                self._task = self._bar.add_task(event.stage, more="")
+            self._bar.update(
+                self._task, description=event.stage, completed=event.step, total=event.total, more=more
+            )
+        elif time.monotonic() - self._last > QUIET_LINE or event.step == event.total:
+            self._last = time.monotonic()
+            console.print(f"{event.stage} {event.step}/{event.total} {more}")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def main() -> None:
+    """Entry point: SiameseError → one line on stderr and exit code 2."""
+    try:
+        app()
+    except SiameseError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,303 @@
+"""Files become model input: the one place where stored pixels turn into tensors.
+
+`prepare` reads a dataset into uint8 arrays at the model's size, `augment` draws one labelled variant of a case,
+`to_x`, `to_hint`, `to_frame` convert. Value spaces: image uint8 HWC RGB; mask uint8 (H,W) {0,1};
+view uint8 (H,W), bit 1 = outside the field of view, bit 2 = corner box.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from siamese.data import view as views
+from siamese.data.dataset import Case, Dataset
+from siamese.errors import DatasetError, MaskError
+from siamese.masks.header import announced_size, kind
+from siamese.masks.mask import Mask
+from siamese.recipe import AugmentationRecipe, DataRecipe
+
+OUTSIDE, BOX = 1, 2  # bits of a view map
+FRAME_CHANNELS = 2  # outside, box
+AUGMENTATION_WIDTH = 10  # rotation one-hot (3), flip, zoom, shift x, shift y, brightness, contrast, hue
+FLAGS = 2  # corner box, burnt-in text
+VIEW_SIZE = 96  # side of the typical view maps that a checkpoint carries
+LARGEST_PICTURE = 40_000_000  # pixels
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A dataset in memory: images (N,S,S,3), masks (N,S,S), views (N,S,S) uint8; the rest one entry each.
+
+    `sha256` (N,32) uint8 is of the decoded pixels, `dhash` (N,8) uint8 the 64-bit difference hash.
+    """
+
+    stems: tuple[str, ...]
+    styles: tuple[str, ...]
+    images: np.ndarray
+    masks: np.ndarray
+    views: np.ndarray
+    text: np.ndarray
+    sha256: np.ndarray
+    dhash: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One augmented case, and the `label` (10,) float32 that tells the network what was done."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    view: np.ndarray
+    label: np.ndarray
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Read a picture file as (H,W,3) uint8 RGB.
+
+    Raises:
+        MaskError: not a picture, damaged, or over 40 megapixels; the sentence names the file's cure, not the file.
+    """
+    data = path.read_bytes()
+    what = kind(data)
+    if what in ("PNG", "JPEG", "TIFF", "BMP"):
+        size = announced_size(data)
+        if size is not None and size[0] * size[1] > LARGEST_PICTURE:
+            raise MaskError(
+                f"has {size[0] * size[1] / 1e6:.0f} megapixels; the limit is 40: export it smaller."
+            )
+    elif what != "a WebP picture":
+        raise MaskError(f"is {what}, not a picture; export it as PNG or JPEG.")
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        picture = None
+    if picture is None:
+        raise MaskError("is damaged and cannot be decoded; copy it again from its source.")
+    if picture.shape[0] * picture.shape[1] > LARGEST_PICTURE:
+        raise MaskError("has more than 40 megapixels: export it smaller.")
+    return picture
+
+
+def prepare(datasets: Sequence[Dataset], size: int, recipe: DataRecipe) -> Pictures:
+    """Read, check, clean and resize every case of the datasets.
+
+    Raises:
+        DatasetError: every unreadable, mismatched or grey file at once, each with its cure.
+    """
+    work = [(dataset.root, case) for dataset in datasets for case in dataset.cases]
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda item: _prepare_case(item[1], size, recipe), work))
+    problems = [
+        f"{case.stem}: {found}"
+        for (_, case), found in zip(work, results, strict=True)
+        if isinstance(found, str)
+    ]
+    if problems:
+        raise DatasetError(datasets[0].root if len(datasets) == 1 else Path("the datasets"), problems)
+    ready = [found for found in results if not isinstance(found, str)]
+    columns = list(zip(*ready, strict=True))
+    return Pictures(
+        stems=tuple(case.stem for _, case in work),
+        styles=tuple(case.style for _, case in work),
+        images=np.stack(columns[0]),
+        masks=np.stack(columns[1]),
+        views=np.stack(columns[2]),
+        text=np.array(columns[3]),
+        sha256=np.stack(columns[4]),
+        dhash=np.stack(columns[5]),
+    )
+
+
+def _prepare_case(case: Case, size: int, recipe: DataRecipe):
+    try:
+        picture = read_picture(case.image)
+    except MaskError as error:
+        return f"picture {case.image.name} {error}"
+    try:
+        mask = Mask.read(case.mask)
+    except MaskError as error:
+        return str(error)
+    if any("threshold" in note for note in mask.notes):
+        return (
+            f"mask {case.mask.name} has grey levels; save it as PNG with 0 and 255 only (threshold at 127)."
+        )
+    if mask.labels.shape != picture.shape[:2]:
+        (mask_h, mask_w), (image_h, image_w) = mask.labels.shape, picture.shape[:2]
+        return f"mask is {mask_h}×{mask_w} but picture is {image_h}×{image_w}; export both at one size."
+    labels = mask.labels
+    digest = np.frombuffer(hashlib.sha256(np.ascontiguousarray(picture)).digest(), np.uint8)
+    hashed = difference_hash(picture)
+    text = views.burnt_in_text(picture)
+    if recipe.remove_text and text.any():
+        picture = views.inpaint(picture, text)
+    inside, box = views.field_of_view(picture), views.corner_box(picture)
+    if recipe.crop_to_view:
+        rows, columns = _view_window(inside)
+        picture, labels, inside, box = (a[rows, columns] for a in (picture, labels, inside, box))
+    view = np.where(inside, 0, OUTSIDE).astype(np.uint8) | np.where(box, BOX, 0).astype(np.uint8)
+    shrinking = picture.shape[0] > size
+    image = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    labels, view = (cv2.resize(a, (size, size), interpolation=cv2.INTER_NEAREST) for a in (labels, view))
+    return image, (labels > 0).astype(np.uint8), view, bool(text.any()), digest, hashed
+
+
+def _view_window(inside: np.ndarray) -> tuple[slice, slice]:
+    """The box around the field of view, its narrow side widened until the sides differ by a quarter at most."""
+    windows = []
+    for axis in (1, 0):
+        found = np.flatnonzero(inside.any(axis=axis))
+        windows.append([int(found[0]), int(found[-1]) + 1])
+    heights, widths = inside.shape
+    for window, other, side, other_side in (
+        (windows[0], windows[1], heights, widths),
+        (windows[1], windows[0], widths, heights),
+    ):
+        wanted = round(0.8 * (other[1] - other[0]) / other_side * side)
+        missing = wanted - (window[1] - window[0])
+        if missing > 0:
+            start = min(max(0, window[0] - missing // 2), side - wanted)
+            window[0], window[1] = start, start + wanted
+    return slice(*windows[0]), slice(*windows[1])
+
+
+def difference_hash(picture: np.ndarray) -> np.ndarray:
+    """64-bit dHash of an (H,W,3) picture: brightness gradients on a 9×8 grid, (8,) uint8."""
+    small = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
+    return np.packbits(small[:, 1:] > small[:, :-1])
+
+
+def augment(pictures: Pictures, index: int, recipe: AugmentationRecipe, seed: int) -> Variant:
+    """One variant of a case, the same for the same seed.
+
+    Labelled: 8 orientations, zoom with shift, brightness, contrast, hue. Unlabelled: a smooth joint warp.
+    """
+    draw = np.random.default_rng(seed)
+    image, mask, view = pictures.images[index], pictures.masks[index], pictures.views[index]
+    size = image.shape[0]
+    turns, flip = (
+        (int(draw.integers(4)), bool(draw.integers(2))) if draw.random() < recipe.orientation else (0, False)
+    )
+    zoom = float(np.exp(draw.uniform(0, np.log(recipe.zoom))))
+    shift = draw.uniform(-1, 1, 2) * (1 - 1 / zoom) / 2
+    brightness, contrast = draw.uniform(-1, 1, 2)
+    hue = draw.uniform(-1, 1)
+    bends = draw.normal(size=(2, 4, 4)).astype(np.float32)
+
+    grid = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / zoom + (size - 1) / 2
+    map_x, map_y = np.meshgrid(grid + np.float32(shift[0] * size), grid + np.float32(shift[1] * size))
+    if recipe.warp:
+        strength = recipe.warp * size / 384 / 2
+        for target, bend in ((map_x, bends[0]), (map_y, bends[1])):
+            target += strength * cv2.resize(bend, (size, size), interpolation=cv2.INTER_CUBIC)
+    image = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    mask, view = (
+        cv2.remap(a, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101) for a in (mask, view)
+    )
+    image, mask, view = (np.rot90(a, turns) for a in (image, mask, view))
+    if flip:
+        image, mask, view = (a[:, ::-1] for a in (image, mask, view))
+    image = _recolour(image, recipe.brightness * brightness, recipe.brightness * contrast, recipe.hue * hue)
+    label = np.zeros(AUGMENTATION_WIDTH, np.float32)
+    if turns:
+        label[turns - 1] = 1
+    label[3] = flip
+    label[4] = np.log(zoom) / max(np.log(recipe.zoom), 1e-6)
+    label[5:7] = 4 * shift
+    label[7:10] = brightness, contrast, hue
+    return Variant(np.ascontiguousarray(image), np.ascontiguousarray(mask), np.ascontiguousarray(view), label)
+
+
+def _recolour(image: np.ndarray, brightness: float, contrast: float, hue: float) -> np.ndarray:
+    """Brightness and contrast about mid-grey, hue as a rotation of the chroma plane; black stays black."""
+    angle = 2 * np.pi * hue
+    u = np.array([1, 1, 1]) / np.sqrt(3)
+    cross = np.array([[0, -u[2], u[1]], [u[2], 0, -u[0]], [-u[1], u[0], 0]])
+    turn = np.cos(angle) * np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * np.outer(u, u)
+    table = np.arange(256) / 255
+    bent = (1 + brightness) * (table + contrast * table * (1 - table) * (2 * table - 1) * 2)
+    bent = np.clip(bent * 255, 0, 255).astype(np.uint8)
+    return cv2.transform(cv2.LUT(image, bent), turn.astype(np.float32))
+
+
+def identity(pictures: Pictures, index: int) -> Variant:
+    """The case as it is."""
+    label = np.zeros(AUGMENTATION_WIDTH, np.float32)
+    return Variant(pictures.images[index], pictures.masks[index], pictures.views[index], label)
+
+
+def to_x(images: Iterable[np.ndarray]) -> Tensor:
+    """(S,S,3) uint8 each → x (B,3,S,S) float32 in [-1,1]."""
+    return torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_images(x: Tensor) -> np.ndarray:
+    """x (B,3,S,S) in [-1,1] → (B,S,S,3) uint8, rounded."""
+    return (
+        ((x.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    )
+
+
+def to_hint(masks: Iterable[np.ndarray]) -> Tensor:
+    """Masks (S,S) {0,1} → hint (B,3,S,S) float32 {0,1}, three equal channels."""
+    return torch.from_numpy(np.stack(list(masks))).float()[:, None].expand(-1, 3, -1, -1)
+
+
+def to_frame(maps: Iterable[np.ndarray], latent_size: int) -> Tensor:
+    """View maps (S,S) → frame (B,2,h,w) float32 in [0,1]: the share of each latent's pixels outside, and in the box."""
+    view = torch.from_numpy(np.stack(list(maps)))
+    planes = torch.stack([(view & OUTSIDE) > 0, (view & BOX) > 0], dim=1).float()
+    return torch.nn.functional.adaptive_avg_pool2d(planes, latent_size)
+
+
+def typical_view(maps: np.ndarray) -> np.ndarray:
+    """What most of (N,S,S) view maps show, (96,96) uint8: outside by majority; the median box of those with a box."""
+    small = np.stack([cv2.resize(m, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_NEAREST) for m in maps])
+    outside = ((small & OUTSIDE) > 0).mean(axis=0) > 0.5
+    boxed = small[((small & BOX) > 0).any(axis=(1, 2))]
+    box = ((boxed & BOX) > 0).mean(axis=0) > 0.5 if len(boxed) else np.zeros_like(outside)
+    return outside.astype(np.uint8) * OUTSIDE | box.astype(np.uint8) * BOX
+
+
+def flags(maps: Iterable[np.ndarray], text: Iterable[bool]) -> Tensor:
+    """(B,2) float32: has a corner box, had burnt-in text."""
+    return torch.tensor([[float((m & BOX).any()), float(t)] for m, t in zip(maps, text, strict=True)])
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of one epoch, the same for the same seed: a permutation of 0..count−1."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def batch_indices(count: int, batch: int, step: int, seed: int) -> np.ndarray:
+    """Indices of step `step` (from 0): epochs one after another, each in its own order."""
+    places = np.arange(step * batch, (step + 1) * batch)
+    orders = {epoch: epoch_order(count, seed, epoch) for epoch in {int(p) // count for p in places}}
+    return np.array([orders[int(p) // count][int(p) % count] for p in places])
+
+
+def ahead(make, steps: Iterable[int], depth: int = 2) -> Iterator:
+    """Yield make(step) for each step, made up to `depth` steps ahead on a thread; closing it ends the thread."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = []
+        try:
+            for step in steps:
+                waiting.append(pool.submit(make, step))
+                if len(waiting) > depth:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,231 @@
+"""SiameseDiffusion: U-Net, control branch with DHI, autoencoder and context, built from diffusers' parts.
+
+Names: x (B,3,S,S) in [-1,1]; z latents (B,C,h,w), h = S/f; hint (B,3,S,S) in [0,1]; frame (B,2,h,w) in [0,1],
+channel 0 = outside the field of view, channel 1 = corner box; context (B,3,W) learned tokens.
+Source: Siamese-Diffusion §3 (CVPR 2025); ControlNet (arXiv 2302.05543).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
+from torch import Tensor, nn
+
+from siamese.data.batches import AUGMENTATION_WIDTH, FLAGS, FRAME_CHANNELS, VIEW_SIZE
+from siamese.diffusion.autoencoder import Autoencoder
+from siamese.diffusion.hint import DenseHintInput
+from siamese.diffusion.noise import noise_schedule
+from siamese.recipe import Recipe
+
+Residuals = list[Tensor]
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the U-Net's encoder knows of (z_t, t, context); shared by every decoder pass."""
+
+    middle: Tensor
+    skips: tuple[Tensor, ...]
+    time: Tensor
+    context: Tensor
+
+
+class Context(nn.Module):
+    """Three context tokens (B,3,W): style or null; augmentation (zero at sampling); box and text flags."""
+
+    def __init__(self, styles: int, width: int):
+        super().__init__()
+        self.null = styles
+        self.style = nn.Embedding(styles + 1, width)
+        self.augmentation = nn.Linear(AUGMENTATION_WIDTH, width)
+        self.flags = nn.Linear(FLAGS, width)
+
+    def forward(self, style: Tensor, augmentation: Tensor, flags: Tensor) -> Tensor:
+        """style (B,) int64 (`null` for none); augmentation (B,10) about [-1,1]; flags (B,2) in {0,1}."""
+        return torch.stack([self.style(style), self.augmentation(augmentation), self.flags(flags)], dim=1)
+
+
+class ControlBranch(ControlNetModel):
+    """diffusers' ControlNet whose hint arrives already encoded, so that DHI runs once per hint.
+
+    Seen twice by the Siamese losses: with a mask's features and with a picture's.
+    """
+
+    @classmethod
+    def beside(cls, unet: UNet2DConditionModel) -> ControlBranch:
+        """A control branch of the U-Net's shape, its encoder copied, its zero convolutions zero."""
+        config = unet.config
+        branch = cls(
+            in_channels=config.in_channels,
+            down_block_types=config.down_block_types,
+            block_out_channels=config.block_out_channels,
+            layers_per_block=config.layers_per_block,
+            norm_num_groups=config.norm_num_groups,
+            cross_attention_dim=config.cross_attention_dim,
+            attention_head_dim=config.attention_head_dim,
+            mid_block_type=config.mid_block_type,
+            conditioning_embedding_out_channels=(16,),
+        )
+        branch.controlnet_cond_embedding = nn.Identity()
+        branch.copy_encoder(unet)
+        return branch
+
+    def copy_encoder(self, unet: UNet2DConditionModel) -> None:
+        """Copy the U-Net's encoder into this branch (paper §3.2: trained from a copy)."""
+        for name in ("conv_in", "time_embedding", "down_blocks", "mid_block"):
+            getattr(self, name).load_state_dict(getattr(unet, name).state_dict())
+
+    def residuals(self, z_in: Tensor, t: Tensor, context: Tensor, hint_features: Tensor) -> Residuals:
+        """z_in (B,C+2,h,w) → one residual for each skip connection, and the middle's last."""
+        down, middle = self(z_in, t, context, hint_features, return_dict=False)
+        return [*down, middle]
+
+
+def build_unet(recipe: Recipe) -> UNet2DConditionModel:
+    """The U-Net of a recipe; its input is the latents with the frame behind them."""
+    sizes = recipe.denoiser
+    return UNet2DConditionModel(
+        in_channels=recipe.autoencoder.latent_channels + FRAME_CHANNELS,
+        out_channels=recipe.autoencoder.latent_channels,
+        down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in sizes.attention),
+        up_block_types=tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(sizes.attention)),
+        mid_block_type="UNetMidBlock2DCrossAttn",
+        block_out_channels=sizes.widths,
+        layers_per_block=sizes.layers,
+        norm_num_groups=sizes.groups,
+        cross_attention_dim=sizes.context_width,
+        attention_head_dim=sizes.heads,
+    )
+
+
+class SiameseDiffusion(nn.Module):
+    """The whole model of one recipe.
+
+    Parts: `autoencoder`, `unet`, `control` (control branch), `dhi` (hint encoder), `context` (tokens).
+    Buffer `views` (styles,96,96) uint8: each style's typical view map (data.batches), for the frame at sampling.
+    """
+
+    def __init__(self, recipe: Recipe):
+        super().__init__()
+        self.recipe = recipe
+        f = recipe.autoencoder.factor
+        self.autoencoder = Autoencoder(recipe.autoencoder)
+        self.unet = build_unet(recipe)
+        self.control = ControlBranch.beside(self.unet)
+        self.dhi = DenseHintInput(
+            recipe.denoiser.widths[0],
+            merges=int(math.log2(f // recipe.hint.unshuffle)),
+            widths=recipe.hint.widths,
+            unshuffle=recipe.hint.unshuffle,
+        )
+        self.context = Context(len(recipe.styles), recipe.denoiser.context_width)
+        self.views: Tensor
+        views = torch.zeros(max(1, len(recipe.styles)), VIEW_SIZE, VIEW_SIZE, dtype=torch.uint8)
+        self.register_buffer("views", views)
+        self.alphas_bar: Tensor
+        self.register_buffer(
+            "alphas_bar", noise_schedule(recipe.diffusion).alphas_cumprod.clone(), persistent=False
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.conv_in.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.conv_in.weight.dtype
+
+    def encode_features(self, z_t: Tensor, t: Tensor, context: Tensor, frame: Tensor) -> Features:
+        """The U-Net's encoder and middle on z_t (B,C,h,w), t (B,), context (B,3,W), frame (B,2,h,w)."""
+        unet, z_in = self.unet, torch.cat([z_t, frame], dim=1)
+        time = unet.time_embedding(unet.time_proj(t).to(z_in.dtype))
+        h = unet.conv_in(z_in)
+        skips = [h]
+        for block in unet.down_blocks:
+            h, outputs = _run(block, h, time, context)
+            skips += outputs
+        middle = unet.mid_block(h, time, encoder_hidden_states=context)
+        return Features(middle, tuple(skips), time, context)
+
+    def decode_features(self, features: Features, residuals: Residuals | None = None) -> Tensor:
+        """The U-Net's decoder; `residuals` of the control branch are added to skips and middle."""
+        unet, h, skips = self.unet, features.middle, list(features.skips)
+        if residuals is not None:
+            skips = [skip + residual for skip, residual in zip(skips, residuals[:-1], strict=True)]
+            h = h + residuals[-1]
+        for block in unet.up_blocks:
+            count = len(block.resnets)
+            skips, used = skips[:-count], tuple(skips[-count:])
+            h = _run(block, h, features.time, features.context, res_hidden_states_tuple=used)
+        return unet.conv_out(unet.conv_act(unet.conv_norm_out(h)))
+
+    def control_residuals(
+        self, z_t: Tensor, t: Tensor, context: Tensor, frame: Tensor, hint_features: Tensor
+    ) -> Residuals:
+        """The control branch on z_t with DHI features (B,D,h,w) of a mask or a picture."""
+        return self.control.residuals(torch.cat([z_t, frame], dim=1), t, context, hint_features)
+
+    def predict_noise(
+        self,
+        z_t: Tensor,
+        t: Tensor,
+        hint_features: Tensor,
+        context: Tensor,
+        frame: Tensor,
+        guidance: float,
+    ) -> Tensor:
+        """The network's prediction (eps or v, as the recipe says) under guidance on the mask.
+
+        e = e_u + g (e_c − e_u). Without the mask, e_u has no control residuals; with
+        `sampling.unconditional_mask` (paper) the mask stays and the style is the null token.
+
+        Args:
+            z_t: (B,C,h,w); t: (B,) in 0..999; hint_features: (B,D,h,w); frame: (B,2,h,w).
+            context: (B,3,W), or (2B,3,W) with the unconditional half first for `unconditional_mask`.
+            guidance: g; 1 runs the conditional half alone, 0 the unconditional half.
+        Returns: (B,C,h,w).
+        """
+        if self.recipe.sampling.unconditional_mask:
+            return self._predict_paper(z_t, t, hint_features, context, frame, guidance)
+        features = self.encode_features(z_t, t, context, frame)
+        if guidance == 0:
+            return self.decode_features(features)
+        residuals = self.control_residuals(z_t, t, context, frame, hint_features)
+        if guidance == 1:
+            return self.decode_features(features, residuals)
+        both = Features(
+            *(_twice(part) for part in (features.middle, features.skips, features.time, features.context))
+        )
+        e_u, e_c = self.decode_features(both, [torch.cat([torch.zeros_like(r), r]) for r in residuals]).chunk(
+            2
+        )
+        return e_u + guidance * (e_c - e_u)
+
+    def _predict_paper(
+        self, z_t: Tensor, t: Tensor, hint_features: Tensor, context: Tensor, frame: Tensor, guidance: float
+    ) -> Tensor:
+        z_t, t, hint_features, frame = _twice(z_t), _twice(t), _twice(hint_features), _twice(frame)
+        residuals = self.control_residuals(z_t, t, context, frame, hint_features)
+        e_u, e_c = self.decode_features(self.encode_features(z_t, t, context, frame), residuals).chunk(2)
+        return e_u + guidance * (e_c - e_u)
+
+    def sampling_context(self, style: Tensor, corner_box: bool = False) -> Tensor:
+        """Context at sampling: style (B,) int64, no augmentation, no text; (B,3,W)."""
+        label = torch.zeros(len(style), AUGMENTATION_WIDTH, device=style.device, dtype=self.dtype)
+        flags = torch.zeros(len(style), FLAGS, device=style.device, dtype=self.dtype)
+        flags[:, 0] = float(corner_box)
+        return self.context(style, label, flags)
+
+
+def _twice(value):
+    return torch.cat([value, value]) if isinstance(value, Tensor) else tuple(_twice(v) for v in value)
+
+
+def _run(block: nn.Module, h: Tensor, time: Tensor, context: Tensor, **more: tuple[Tensor, ...]):
+    """One diffusers U-Net block, with cross-attention where it has it."""
+    if getattr(block, "has_cross_attention", False):
+        return block(hidden_states=h, temb=time, encoder_hidden_states=context, **more)
+    return block(hidden_states=h, temb=time, **more)

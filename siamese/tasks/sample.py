@@ -1,0 +1,203 @@
+"""The verb `sample`: a mask and seeds become pictures, as a generator of previews and results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import diffusers
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from siamese.data import batches
+from siamese.diffusion import checkpoint
+from siamese.diffusion.checkpoint import Loaded
+from siamese.diffusion.device import choose_precision, precision_name
+from siamese.diffusion.sampler import SAMPLERS, start_noise
+from siamese.errors import RecipeError
+from siamese.events import Notice, Preview
+from siamese.masks.mask import Mask
+from siamese.tasks import png
+
+VERSION = "0.1.0"
+LARGEST_SEED = 2**63 - 1
+Facts = dict[str, str | int | float]
+
+
+class SampleRequest(BaseModel):
+    """What to make of a mask: one picture for each seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seeds: tuple[int, ...] = Field((1,), min_length=1, description="one picture each; 0 to 2^63 − 1")
+    guidance: float | None = Field(
+        None, ge=0, le=15, description="guidance on the mask; none: the checkpoint's default"
+    )
+    steps: int = Field(20, ge=1, le=1000, description="sampling steps")
+    sampler: Literal["ddim", "dpm"] = Field(
+        "dpm", description="DPM-Solver++ 2M, or DDIM with eta 0 (paper: 50 steps)"
+    )
+    style: str | None = Field(None, description="style token; none: the checkpoint's default")
+    corner_box: bool = Field(
+        False, description="show the black box that many endoscopes burn into the corner"
+    )
+    batch: int = Field(
+        4, ge=1, le=64, description="pictures computed together; a picture does not depend on it"
+    )
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """One finished picture: image (S,S,3) uint8 RGB, the mask as it was used (S,S), its seed and facts."""
+
+    image: np.ndarray = field(repr=False)
+    mask: Mask
+    seed: int
+    facts: Facts
+    seconds: float
+
+    def png(self) -> bytes:
+        """The picture as PNG, its facts as text. The same request gives the same bytes."""
+        return png.encode(self.image, self.facts)
+
+
+def load(name: str | Path, device: str = "auto") -> Loaded:
+    """Load a checkpoint for sampling, by shipped name or folder, in the precision that is fastest here.
+
+    Raises:
+        CheckpointError: missing, damaged, unsafe or of another kind.
+    """
+    checkpoint.find(name)
+    chosen, dtype = choose_precision(device)
+    return checkpoint.load(name, chosen, dtype)
+
+
+def sample(loaded: Loaded, mask: Mask, request: SampleRequest) -> Iterator[Notice | Preview | SampleResult]:
+    """Synthesize tissue for a mask.
+
+    Yields: a Notice for each thing done to the mask; a Preview (n,S,S,3) at every step of each group of seeds;
+        a SampleResult for each seed, in order. Closing the generator stops within one step.
+
+    Raises:
+        RecipeError: the checkpoint knows no such style; seed out of range.
+    """
+    recipe = loaded.model.recipe
+    style = _style(loaded, request.style)
+    for seed in request.seeds:
+        if not 0 <= seed <= LARGEST_SEED:
+            raise RecipeError(f"Seed {seed} is out of range; choose a whole number from 0 to {LARGEST_SEED}.")
+    used = mask.resized(recipe.size)
+    for note in used.notes:
+        yield Notice(note)
+    guidance = recipe.sampling.guidance if request.guidance is None else request.guidance
+    facts: Facts = {
+        "checkpoint": loaded.name,
+        "checkpoint_sha256": loaded.sha256,
+        "mask_sha256": mask.digest,
+        "guidance": guidance,
+        "steps": request.steps,
+        "sampler": request.sampler,
+        "style": style,
+        "corner_box": int(request.corner_box),
+        "size": recipe.size,
+        "device": loaded.model.device.type,
+        "precision": precision_name(loaded.model.dtype),
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+        "siamese_studio": VERSION,
+        "synthetic": "yes: not a patient's picture, not for diagnosis",
+    }
+    conditions = _Conditions(loaded, used, style, request, guidance)
+    total, begun, done = len(request.seeds) * request.steps, time.monotonic(), 0
+    for start in range(0, len(request.seeds), request.batch):
+        seeds = request.seeds[start : start + request.batch]
+        group_begun = time.monotonic()
+        z = None
+        for step, z in enumerate(conditions.estimates(seeds), start=1):
+            done += len(seeds)
+            left = (time.monotonic() - begun) / done * (total - done)
+            yield Preview(step, request.steps, conditions.preview(z), seeds, left)
+        images = conditions.decode(z)
+        seconds = (time.monotonic() - group_begun) / len(seeds)
+        for seed, image in zip(seeds, images, strict=True):
+            yield SampleResult(image, used, seed, {"seed": seed, **facts}, seconds)
+
+
+def _style(loaded: Loaded, style: str | None) -> str:
+    recipe = loaded.model.recipe
+    chosen = style or recipe.sampling.style or recipe.styles[0]
+    if chosen not in recipe.styles:
+        raise RecipeError(
+            f"{loaded.name} knows no style {chosen!r}; choose one of {', '.join(recipe.styles)}."
+        )
+    return chosen
+
+
+class _Conditions:
+    """What stays the same for every picture of one request; the hint is encoded once."""
+
+    def __init__(self, loaded: Loaded, mask: Mask, style: str, request: SampleRequest, guidance: float):
+        self.model, self.request, self.guidance = loaded.model, request, guidance
+        recipe, device, dtype = loaded.model.recipe, loaded.model.device, loaded.model.dtype
+        self.shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
+        index = recipe.styles.index(style)
+        view = self.model.views[index].cpu().numpy()
+        if not request.corner_box:
+            view = view & batches.OUTSIDE
+        with torch.no_grad():
+            self.hint = self.model.dhi(torch.from_numpy(mask.hint(recipe.size))[None].to(device, dtype))
+            self.frame = batches.to_frame([view], recipe.latent_size).to(device, dtype)
+            styles = [recipe.styles.index(style)]
+            if recipe.sampling.unconditional_mask:  # the null style first, for the unconditional half
+                styles.insert(0, len(recipe.styles))
+            self.context = self.model.sampling_context(
+                torch.tensor(styles, device=device), request.corner_box
+            )
+
+    @torch.no_grad()
+    def estimates(self, seeds: Sequence[int]) -> Iterator[Tensor]:
+        """Running estimates of z_0 (n,C,h,w) float32."""
+        n, model, dtype = len(seeds), self.model, self.model.dtype
+        hint, frame = (v.expand(n, -1, -1, -1) for v in (self.hint, self.frame))
+        context = self.context.repeat_interleave(n, dim=0)
+        off = model.recipe.sampling.guidance_start
+
+        def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
+            guidance = min(1.0, self.guidance) if done < off else self.guidance
+            return model.predict_noise(z_t.to(dtype), t, hint, context, frame, guidance)
+
+        z_T = start_noise(seeds, self.shape).to(model.device)
+        yield from SAMPLERS[self.request.sampler](predict, z_T, model.recipe.diffusion, self.request.steps)
+
+    @torch.no_grad()
+    def preview(self, z: Tensor) -> np.ndarray:
+        """(n,S,S,3) uint8 through the linear latent → RGB map."""
+        size = self.model.recipe.size
+        small = batches.to_images(self.model.autoencoder.preview(z))
+        return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in small])
+
+    @torch.no_grad()
+    def decode(self, z: Tensor) -> np.ndarray:
+        """(n,S,S,3) uint8 through the autoencoder, one picture at a time to bound the memory."""
+        pieces = [self.model.autoencoder.decode(one[None].to(self.model.dtype)) for one in z]
+        return batches.to_images(torch.cat(pieces))
+
+
+def pictures(
+    loaded: Loaded,
+    mask: Mask | str | Path,
+    seeds: Sequence[int] = (1,),
+    guidance: float | None = None,
+    steps: int = 20,
+    sampler: Literal["ddim", "dpm"] = "dpm",
+) -> Iterator[SampleResult]:
+    """`sample` without previews, for scripts: `mask` may be a file."""
+    request = SampleRequest(seeds=tuple(seeds), guidance=guidance, steps=steps, sampler=sampler)
+    chosen = mask if isinstance(mask, Mask) else Mask.read(mask)
+    return (event for event in sample(loaded, chosen, request) if isinstance(event, SampleResult))

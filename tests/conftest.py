@@ -1,0 +1,65 @@
+"""Fixtures: a small dataset drawn here (no real pictures), and a tiny checkpoint trained on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two processes on two cores must not spin
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ROOT / "assets" / "recipes" / "tiny.toml"
+
+
+def draw_case(seed: int, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
+    """A pink, shaded field of view with one brighter ellipse: picture (S,S,3) uint8 and mask (S,S) 0/255."""
+    draw = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    shade = 0.75 + 0.3 * draw.uniform(-1, 1) * x + 0.3 * draw.uniform(-1, 1) * y
+    noise = cv2.GaussianBlur(draw.normal(size=(size, size)), (0, 0), 2) * 0.2
+    picture = (np.array([205, 110, 95]) * (shade + noise)[..., None]).clip(0, 255)
+    mask = np.zeros((size, size), np.uint8)
+    centre = tuple(int(v) for v in draw.integers(size // 3, 2 * size // 3, 2))
+    axes = tuple(int(v) for v in draw.integers(size // 10, size // 4, 2))
+    cv2.ellipse(mask, centre, axes, float(draw.uniform(0, 180)), 0, 360, 255, -1)
+    picture[mask > 0] = (picture[mask > 0] * 1.2 + 20).clip(0, 255)
+    picture[x**2 + y**2 > 0.24] = 0
+    return picture.astype(np.uint8), mask
+
+
+def write_dataset(root: Path, count: int = 12, size: int = 96) -> Path:
+    """A dataset folder with `count` drawn cases."""
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+    for k in range(count):
+        picture, mask = draw_case(k, size)
+        cv2.imwrite(str(root / "images" / f"case{k:03d}.png"), picture[..., ::-1])
+        cv2.imwrite(str(root / "masks" / f"case{k:03d}.png"), mask)
+    return root
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve drawn cases."""
+    return write_dataset(tmp_path_factory.mktemp("data") / "drawn")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list]:
+    """An unbroken run of tiny.toml, and its events."""
+    from siamese import recipe
+    from siamese.tasks.train import TrainRequest, train
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    request = TrainRequest(recipe.read(TINY), (small_dataset,), folder, precision="fp32")
+    return folder, list(train(request))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_run: tuple[Path, list]) -> Path:
+    """The folder of the tiny model (64 px), as `--checkpoint` takes it."""
+    return tiny_run[0] / "checkpoints" / "siamese-0000040"

@@ -1,0 +1,120 @@
+"""Shapes, counts and parity of the model's parts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from siamese import recipe
+from siamese.diffusion.hint import DenseHintInput
+from siamese.diffusion.model import SiameseDiffusion
+from tests.conftest import ROOT
+from tests.diffusion.test_losses import build, draw
+
+
+def test_dhi_is_the_papers() -> None:
+    """SD 1.5 size: 3,263,872 parameters, the release's names and shapes, zero output at the start."""
+    dhi = DenseHintInput(320, merges=3)
+    assert sum(p.numel() for p in dhi.parameters()) == 3_263_872
+    shapes = {name: tuple(p.shape) for name, p in dhi.named_parameters()}
+    assert shapes["initial_conv.weight"] == (16, 3, 3, 3)
+    assert shapes["conv_before_res2.weight"] == (32, 16, 3, 3)
+    assert shapes["patch_merge1.reduction.weight"] == (64, 128)
+    assert shapes["patch_merge3.norm.weight"] == (512,)
+    assert shapes["layer5.conv2.weight"] == (256, 256, 3, 3)
+    assert shapes["conv_out.weight"] == (320, 256, 3, 3)
+    out = dhi(torch.rand(1, 3, 64, 64))
+    assert out.shape == (1, 320, 8, 8)
+    assert out.abs().max() == 0
+
+
+def test_patch_merging_takes_the_grids_in_the_releases_order() -> None:
+    """(row, column): (even, even), (odd, even), (even, odd), (odd, odd)."""
+    from siamese.diffusion.hint import PatchMerging
+
+    merging = PatchMerging(1)
+    seen = []
+    merging.norm.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    merging(torch.tensor([[[[1.0, 3.0], [2.0, 4.0]]]]))
+    assert seen[0].flatten().tolist() == [1, 2, 3, 4]
+    assert merging.reduction.bias is not None
+
+
+def test_encoder_and_decoder_together_are_the_unet() -> None:
+    model = build()
+    sample, mask, _ = draw([50, 700])
+    features = model.encode_features(sample.z_0, sample.t, sample.context, sample.frame)
+    c = model.control_residuals(sample.z_0, sample.t, sample.context, sample.frame, model.dhi(mask))
+    for residuals in (None, c):
+        wanted = model.unet(
+            torch.cat([sample.z_0, sample.frame], 1),
+            sample.t,
+            sample.context,
+            down_block_additional_residuals=tuple(residuals[:-1]) if residuals else None,
+            mid_block_additional_residual=residuals[-1] if residuals else None,
+        ).sample
+        assert torch.allclose(model.decode_features(features, residuals), wanted, atol=1e-6)
+
+
+def test_guidance_combines_both_halves() -> None:
+    """e_u + g (e_c − e_u), e_u without control residuals."""
+    model = build()
+    sample, mask, _ = draw([50, 700])
+    hint = model.dhi(mask)
+    args = (sample.z_0, sample.t, hint, sample.context, sample.frame)
+    e_u, e_c, e_3 = (model.predict_noise(*args, guidance=g) for g in (0, 1, 3))
+    assert torch.allclose(e_3, e_u + 3 * (e_c - e_u), atol=1e-5)
+    features = model.encode_features(sample.z_0, sample.t, sample.context, sample.frame)
+    assert torch.allclose(e_u, model.decode_features(features), atol=1e-6)
+    assert (e_c - e_u).abs().max() > 1e-3
+
+
+def test_paper_guidance_keeps_the_mask_in_both_halves() -> None:
+    model = build()
+    values = model.recipe.model_dump()
+    values["sampling"]["unconditional_mask"] = True
+    model.recipe = recipe.parse(values)
+    sample, mask, _ = draw([50, 700])
+    hint = model.dhi(mask)
+    context = torch.cat([torch.zeros_like(sample.context), sample.context])
+    found = model.predict_noise(sample.z_0, sample.t, hint, context, sample.frame, guidance=9)
+
+    def with_mask(tokens: torch.Tensor) -> torch.Tensor:
+        c = model.control_residuals(sample.z_0, sample.t, tokens, sample.frame, hint)
+        return model.decode_features(model.encode_features(sample.z_0, sample.t, tokens, sample.frame), c)
+
+    e_u, e_c = with_mask(torch.zeros_like(sample.context)), with_mask(sample.context)
+    assert torch.allclose(found, e_u + 9 * (e_c - e_u), atol=1e-4)
+
+
+def test_compact_fits_48_megabytes() -> None:
+    """All weights in fp16, autoencoder and hint encoder included."""
+    shipped = recipe.read(ROOT / "assets" / "recipes" / "polyp-compact.toml")
+    with torch.device("meta"):
+        model = SiameseDiffusion(recipe.parse(shipped.model_dump() | {"styles": ("kvasir-seg", "b", "c", "d")}))
+    assert 2 * sum(p.numel() for p in model.parameters()) <= 48e6
+
+
+def test_control_branch_starts_as_the_encoders_copy_and_silent() -> None:
+    with torch.random.fork_rng():
+        model = SiameseDiffusion(build().recipe)
+    for a, b in zip(model.control.down_blocks.parameters(), model.unet.down_blocks.parameters(), strict=True):
+        assert torch.equal(a, b)
+    sample, mask, _ = draw([50])
+    c = model.control_residuals(sample.z_0, sample.t, sample.context, sample.frame, model.dhi(mask))
+    assert all(r.abs().max() == 0 for r in c)
+
+
+@pytest.mark.parametrize("size", [64, 96])
+def test_autoencoder_round_trip_shapes(size: int) -> None:
+    autoencoder = build().autoencoder
+    autoencoder.z_mean += 0.3
+    autoencoder.z_sd *= 2
+    x = torch.rand(1, 3, size, size) * 2 - 1
+    z = autoencoder.encode(x)
+    assert z.shape == (1, 4, size // 8, size // 8)
+    mean, _ = autoencoder.posterior(x)
+    assert torch.allclose(z * 2 + 0.3, mean, atol=1e-5)
+    y = autoencoder.decode(z)
+    assert y.shape == x.shape
+    assert y.abs().max() <= 1

@@ -1,0 +1,185 @@
+"""Training: finishes, resumes after kill -9 with an unbroken run's losses, stops when asked, says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from siamese import recipe
+from siamese.errors import DatasetError, MachineError, RecipeError
+from siamese.events import Done, Notice, Preview, Progress, Saved, Scalars
+from siamese.tasks.train import TrainRequest, learning_rate, train
+from tests.conftest import ROOT, TINY, draw_case, write_dataset
+
+
+def losses(events: list, stage: str) -> dict[int, dict[str, float]]:
+    return {e.step: e.values for e in events if isinstance(e, Scalars) and e.stage == stage}
+
+
+def start(dataset: Path, run: Path, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "siamese", "train", str(TINY), "--data", str(dataset), "--run", str(run)]
+    return subprocess.Popen(
+        [*command, "--precision", "fp32", *more], cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ}
+    )
+
+
+def wait_for(run: Path, pattern: str, process: subprocess.Popen) -> None:
+    while not list(run.glob(pattern)):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+
+
+def test_an_unbroken_run_trains_every_stage(tiny_run: tuple[Path, list]) -> None:
+    folder, events = tiny_run
+    finished = {e.stage: e.step for e in events if isinstance(e, Done) and e.complete}
+    assert finished == {"autoencoder": 40, "base": 40, "siamese": 40, "segmenter": 20}
+    autoencoder = losses(events, "autoencoder")
+    first, last = (np.mean([autoencoder[k]["L1"] for k in steps]) for steps in (range(1, 6), range(36, 41)))
+    assert last < 0.7 * first
+    assert losses(events, "siamese")[40].keys() >= {"L_m", "L_i", "L_c", "lr"}
+    assert losses(events, "siamese")[5].keys() == {"L_m", "lr"}  # L_m alone for the first 20 %
+    assert any("L_m'" in values for step, values in losses(events, "siamese").items() if step > 14)
+    assert not any("L_m'" in values for step, values in losses(events, "siamese").items() if step <= 13)
+    progress = [e for e in events if isinstance(e, Progress) and e.stage == "siamese"]
+    assert progress[-1].step == progress[-1].total == 40
+    assert progress[-1].seconds_left == 0
+    previews = [e.images for e in events if isinstance(e, Preview)]
+    assert all(p.dtype == np.uint8 and p.shape[1:] == (64, 64, 3) for p in previews)
+    assert all(e.path.is_dir() for e in events if isinstance(e, Saved) and e.step == 40)
+
+
+def test_a_checkpoint_carries_recipe_and_digests(tiny_checkpoint: Path, small_dataset: Path) -> None:
+    with safe_open(tiny_checkpoint / "model.safetensors", framework="np") as file:
+        built = recipe.parse_json(file.metadata()["recipe"])
+        assert built.styles == ("drawn",)
+        assert file.get_tensor("training.sha256").shape == (12, 32)
+        assert file.get_tensor("training.dhash").shape == (12, 8)
+        assert file.get_tensor("views").max() == 1  # the drawn corners are outside the field of view
+
+
+def test_killed_and_resumed_equals_unbroken(
+    small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    process = start(small_dataset, run)
+    wait_for(run, "checkpoints/siamese-*", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    request = TrainRequest(recipe.read(TINY), (small_dataset,), run, precision="fp32")
+    events = list(train(request))
+    resumed = next(e.text for e in events if isinstance(e, Notice) and "Resumed" in e.text)
+    step = int(resumed.rstrip(".").split()[-1])
+    assert step >= 10
+    found, wanted = losses(events, "siamese"), losses(tiny_run[1], "siamese")
+    assert min(found) == step + 1
+    for k, values in found.items():
+        assert values == pytest.approx(wanted[k], rel=1e-4), f"step {k}"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_stops(how: signal.Signals, small_dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(small_dataset, run, "--set", "train_autoencoder.steps=100000", "--set", "stages=[\"autoencoder\"]")
+    wait_for(run, "checkpoints/autoencoder-0000020", process)
+    process.send_signal(how)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert "Stopped as asked" in said
+    points = sorted(p.name for p in (run / "checkpoints").iterdir())
+    assert int(points[-1].split("-")[1]) >= 20
+    assert (run / "checkpoints" / points[-1] / "state.safetensors").is_file()
+    lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    assert {"Notice", "Scalars", "Saved"} <= {line["event"] for line in lines}
+
+
+def test_seconds_and_cancel_end_a_call_and_the_next_goes_on(small_dataset: Path, tmp_path: Path) -> None:
+    settings = recipe.read(TINY, ['stages=["autoencoder"]', "train_autoencoder.steps=100000"])
+    events = list(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", seconds=1.0, precision="fp32")))
+    assert isinstance(events[-1], Done)
+    assert not events[-1].complete
+    with closing(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", precision="fp32"))) as again:
+        for event in again:
+            if isinstance(event, Scalars) and event.step > events[-1].step + 2:
+                (tmp_path / "run" / "cancel").touch()
+            if isinstance(event, Done):
+                assert not event.complete
+                assert event.step > events[-1].step
+                break
+
+
+def test_closing_the_generator_saves(small_dataset: Path, tmp_path: Path) -> None:
+    settings = recipe.read(TINY, ['stages=["autoencoder"]'])
+    for event in (found := train(TrainRequest(settings, (small_dataset,), tmp_path / "run", precision="fp32"))):
+        if isinstance(event, Scalars) and event.step == 7:
+            found.close()
+            break
+    assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["autoencoder-0000007"]
+
+
+def test_every_problem_of_a_dataset_at_once(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "bad", count=5)
+    (root / "masks" / "case000.png").unlink()
+    with pytest.raises(DatasetError, match="case000.png has no mask; add masks/case000.png"):
+        list(train(TrainRequest(recipe.read(TINY), (root,), tmp_path / "run")))
+    cv2.imwrite(str(root / "masks" / "case000.png"), draw_case(0)[1])
+    cv2.imwrite(str(root / "masks" / "case001.png"), np.zeros((50, 60), np.uint8))
+    cv2.imwrite(str(root / "masks" / "case002.png"), cv2.GaussianBlur(draw_case(2)[1], (0, 0), 3))
+    (root / "images" / "case003.png").write_text("not a picture")
+    with pytest.raises(DatasetError) as caught:
+        list(train(TrainRequest(recipe.read(TINY), (root,), tmp_path / "run")))
+    found = caught.value.problems
+    assert len(found) == 3
+    assert "mask is 50×60 but picture is 96×96; export both at one size" in found[0]
+    assert "grey levels; save it as PNG with 0 and 255 only" in found[1]
+    assert "text file, not a picture" in found[2]
+
+
+def test_a_run_of_other_sizes_is_refused(small_dataset: Path, tiny_run: tuple[Path, list]) -> None:
+    with pytest.raises(RecipeError, match="other settings .autoencoder.*another --run folder"):
+        list(train(TrainRequest(recipe.read(TINY, ["autoencoder.latent_channels=8"]), (small_dataset,), tiny_run[0])))
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(small_dataset: Path, tmp_path: Path) -> None:
+    """A learning rate of 1e30 ruins the weights at the first step."""
+    wild = ['stages=["autoencoder"]', "train_autoencoder.lr=1e30", "train_autoencoder.warmup=0"]
+    with pytest.raises(MachineError, match=r"not finite at step \d+; the checkpoint of step 0 stays. Lower the learning"):
+        list(train(TrainRequest(recipe.read(TINY, wild), (small_dataset,), tmp_path / "wild", precision="fp32")))
+    assert not (tmp_path / "wild" / "checkpoints").exists()
+
+
+def test_learning_rate_warms_up_and_falls() -> None:
+    stage = recipe.StageRecipe(steps=100, lr=1.0, lr_end=0.1, warmup=10)
+    rates = [learning_rate(stage, k) for k in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[10] == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(0.1)
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_paper_recipe_trains_the_decoder_alone(small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path) -> None:
+    """loss.trains = "decoder": U-Net encoder and middle stay as they were."""
+    settings = recipe.read(TINY, ['stages=["siamese"]', 'loss.trains="decoder"', "train_siamese.steps=3"])
+    source = tiny_run[0] / "checkpoints" / "siamese-0000040"
+    list(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", start=str(source), precision="fp32")))
+    with (
+        safe_open(source / "model.safetensors", framework="pt") as before,
+        safe_open(tmp_path / "run/checkpoints/siamese-0000003/model.safetensors", framework="pt") as after,
+    ):
+        changed = {name for name in before.keys() if not torch.equal(before.get_tensor(name), after.get_tensor(name))}
+    assert any(name.startswith("unet.up_blocks") for name in changed)
+    assert any(name.startswith("control.") for name in changed)
+    assert any(name.startswith("dhi.") for name in changed)
+    frozen = ("unet.down_blocks", "unet.mid_block", "unet.time_embedding", "autoencoder", "context")
+    assert not any(name.startswith(frozen) for name in changed)
