@@ -11,7 +11,12 @@ Nothing heavy is imported until one of the names is used.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+os.environ.setdefault(
+    "OPENCV_LOG_LEVEL", "ERROR"
+)  # read when cv2 loads; a damaged file is our sentence to say
 
 if TYPE_CHECKING:
     from siamese.masks.mask import Mask as Mask

@@ -33,14 +33,22 @@ QUIET_LINE = 5.0  # seconds between lines where there is no terminal to draw a b
 
 @app.command()
 def train(
-    recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE", help="a .toml of assets/recipes or your own")],
-    data: Annotated[list[Path], typer.Option("--data", help="folder with images/ and masks/; may be repeated")],
+    recipe_file: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="a .toml of assets/recipes or your own")
+    ],
+    data: Annotated[
+        list[Path], typer.Option("--data", help="folder with images/ and masks/; may be repeated")
+    ],
     run: Annotated[Path, typer.Option("--run", help="run folder; the same command resumes it")],
     changes: Annotated[list[str], typer.Option("--set", help="key=value, e.g. train_base.steps=500")] = [],  # noqa: B006
-    seconds: Annotated[float | None, typer.Option(min=1, help="stop after that time, saved and resumable")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="stop after that time, saved and resumable")
+    ] = None,
     start: Annotated[str | None, typer.Option(help="checkpoint to start the weights from")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
-    precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="auto: by a short trial")] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], typer.Option(help="auto: by a short trial")
+    ] = "auto",
 ) -> None:
     """Train a model on folders of pictures and masks. Ctrl+C (or SIGTERM) saves and stops; run again to go on."""
     settings = recipe.read(recipe_file, changes)
@@ -65,7 +73,9 @@ def sample(
     seeds: Annotated[str, typer.Option(help="comma-separated whole numbers, one picture each")] = "1",
     guidance: Annotated[float | None, typer.Option(min=0, max=15, help="guidance on the mask")] = None,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="sampling steps")] = 20,
-    sampler: Annotated[Literal["ddim", "dpm"], typer.Option(help="dpm: few steps; ddim: the paper's")] = "dpm",
+    sampler: Annotated[
+        Literal["ddim", "dpm"], typer.Option(help="dpm: few steps; ddim: the paper's")
+    ] = "dpm",
     style: Annotated[str | None, typer.Option(help="style of a training set")] = None,
     corner_box: Annotated[bool, typer.Option("--corner-box", help="with the black corner box")] = False,
     batch: Annotated[int, typer.Option(min=1, max=64, help="pictures computed together")] = 4,
@@ -73,13 +83,22 @@ def sample(
 ) -> None:
     """Synthesize pictures for masks; writes images, masks and a manifest."""
     files = _mask_files(mask)
+    only = (
+        Mask.read(mask) if not mask.is_dir() else None
+    )  # before the model loads: a bad file is said at once
     chosen = _seeds(seeds)
     from siamese.tasks.sample import SampleRequest, load
     from siamese.tasks.sample import sample as work
     from siamese.tasks.save import PairFolder
 
     request = SampleRequest(
-        seeds=chosen, guidance=guidance, steps=steps, sampler=sampler, style=style, corner_box=corner_box, batch=batch
+        seeds=chosen,
+        guidance=guidance,
+        steps=steps,
+        sampler=sampler,
+        style=style,
+        corner_box=corner_box,
+        batch=batch,
     )
     loaded = load(checkpoint, device)
     folder = PairFolder(out)
@@ -87,10 +106,8 @@ def sample(
     with _StopSignal() as stop, _Bar() as bar:
         for number, file in enumerate(files):
             try:
-                read = Mask.read(file)
+                read = only or Mask.read(file)
             except MaskError as error:
-                if len(files) == 1:
-                    raise
                 problems.append(str(error))
                 continue
             with closing(work(loaded, read, request)) as found:
@@ -98,7 +115,9 @@ def sample(
                     if isinstance(event, events.Notice):
                         bar.show(events.Notice(f"{file.name}: {event.text}"))
                     elif isinstance(event, events.Preview):
-                        bar.show(events.Progress(file.name, event.step, event.total, None, event.seconds_left))
+                        bar.show(
+                            events.Progress(file.name, event.step, event.total, None, event.seconds_left)
+                        )
                     else:
                         bar.show(events.Saved(folder.write(file.stem, event)))
                     if stop.asked:
@@ -111,7 +130,9 @@ def sample(
 @app.command()
 def doctor(
     checkpoint: Annotated[str, typer.Option(help="a shipped name or a folder")] = "polyp-compact",
-    workspace: Annotated[Path | None, typer.Option(help="workspace folder; else SIAMESE_WORKSPACE or the home")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option(help="workspace folder; else SIAMESE_WORKSPACE or the home")
+    ] = None,
 ) -> None:
     """Check this machine: versions, device, precision, disk, checkpoint, workspace; a cure for each failure."""
     from siamese import doctor as doctors
@@ -132,7 +153,11 @@ def info(name: Annotated[str, typer.Argument(help="a shipped name or a folder")]
     settings, metadata = files.read_recipe(folder)
     path = folder / files.FILE
     facts = {key: value for key, value in metadata.items() if key != "recipe"}
-    facts |= {"file": str(path), "megabytes": f"{path.stat().st_size / 1e6:.2f}", "sha256": files.sha256(path)}
+    facts |= {
+        "file": str(path),
+        "megabytes": f"{path.stat().st_size / 1e6:.2f}",
+        "sha256": files.sha256(path),
+    }
     print(json.dumps({**facts, "recipe": settings.model_dump()}, indent=2, ensure_ascii=False))
 
 
@@ -157,13 +182,17 @@ def _seeds(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"--seeds {text}: expected whole numbers with commas, e.g. --seeds 1,2,3.") from None
+        raise typer.BadParameter(
+            f"--seeds {text}: expected whole numbers with commas, e.g. --seeds 1,2,3."
+        ) from None
 
 
 def _mask_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(f for f in path.iterdir() if f.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"))
+    files = sorted(
+        f for f in path.iterdir() if f.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+    )
     if not files:
         raise MaskError(f"{path} holds no mask pictures; name a PNG file or a folder of them.")
     return files
@@ -243,7 +272,9 @@ class _Bar:
         elif isinstance(event, events.Saved):
             console.print(f"saved {event.path}")
         elif isinstance(event, events.Done):
-            console.print(f"{event.stage}: {'finished' if event.complete else 'stopped'} at step {event.step}")
+            console.print(
+                f"{event.stage}: {'finished' if event.complete else 'stopped'} at step {event.step}"
+            )
         elif isinstance(event, events.Scalars):
             self._figures = " ".join(f"{name} {value:.4g}" for name, value in event.values.items())
         elif isinstance(event, events.Progress):

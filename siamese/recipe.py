@@ -155,7 +155,9 @@ class AutoencoderStage(StageRecipe):
     kl: float = Field(1e-6, ge=0, description="weight of the KL term")
     features: float = Field(0.5, ge=0, description="weight of the feature loss; needs data.feature_net")
     adversarial: float = Field(0.0, ge=0, description="weight of the hinge PatchGAN loss")
-    decoder_only: bool = Field(False, description="keep encoder and latents as they are; train the decoder alone")
+    decoder_only: bool = Field(
+        False, description="keep encoder and latents as they are; train the decoder alone"
+    )
     latent_noise: float = Field(
         0.05, ge=0, description="SD of noise on the latents before decoding, in latent SDs"
     )

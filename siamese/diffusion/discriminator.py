@@ -25,12 +25,17 @@ class PatchDiscriminator(nn.Module):
         return self.layers(x)
 
 
-def adversarial_losses(discriminator: PatchDiscriminator, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+def adversarial_losses(
+    discriminator: PatchDiscriminator, fake: Tensor, real: Tensor
+) -> tuple[Tensor, Tensor]:
     """(generator's loss −D(fake) with D constant, discriminator's hinge loss on detached fakes); scalars.
 
     Each gradient reaches its own network alone, so one backward pass of their sum trains both.
     """
     constant = {name: p.detach() for name, p in discriminator.named_parameters()}
     generator = -torch.func.functional_call(discriminator, constant, (fake,)).float().mean()
-    hinge = F.relu(1 - discriminator(real).float()).mean() + F.relu(1 + discriminator(fake.detach()).float()).mean()
+    hinge = (
+        F.relu(1 - discriminator(real).float()).mean()
+        + F.relu(1 + discriminator(fake.detach()).float()).mean()
+    )
     return generator, hinge

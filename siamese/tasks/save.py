@@ -30,13 +30,20 @@ class PairFolder:
     def write(self, stem: str, result: SampleResult) -> Path:
         """Write one pair and its manifest line; returns the picture's path."""
         name = f"{stem}_s{result.seed}.png"
-        line = {"image": f"images/{name}", "mask": f"masks/{name}", **result.facts, "seconds": round(result.seconds, 3)}
+        line = {
+            "image": f"images/{name}",
+            "mask": f"masks/{name}",
+            **result.facts,
+            "seconds": round(result.seconds, 3),
+        }
         write_atomically(self.root / "masks" / name, result.mask.png(), durable=False)
         write_atomically(self.root / "images" / name, result.png(), durable=False)
         text = json.dumps(line, ensure_ascii=False)
         if line["image"] in self.lines:
             self.lines[line["image"]] = text
-            write_atomically(self.manifest, "".join(f"{t}\n" for t in self.lines.values()).encode(), durable=False)
+            write_atomically(
+                self.manifest, "".join(f"{t}\n" for t in self.lines.values()).encode(), durable=False
+            )
         else:
             self.lines[line["image"]] = text
             with writing(self.manifest), self.manifest.open("a", encoding="utf-8") as file:

@@ -51,11 +51,18 @@ def seeded(*parts: str | int) -> Iterator[None]:
 
 @dataclass
 class Bench:
-    """What every stage works on."""
+    """What every stage works on; `autocast` is the format of the forward pass, None for fp32."""
 
     recipe: Recipe
     pictures: Pictures
     device: torch.device
+    autocast: torch.dtype | None
+
+    @property
+    def digests(self) -> dict[str, Tensor]:
+        """Of the training pictures, for checkpoints: exact (N,32) and perceptual (N,8) uint8."""
+        exact, perceptual = torch.from_numpy(self.pictures.sha256), torch.from_numpy(self.pictures.dhash)
+        return {"training.sha256": exact, "training.dhash": perceptual}
 
     def styles(self, indices: np.ndarray) -> Tensor:
         """Style tokens (B,) int64 of some pictures."""
@@ -201,6 +208,7 @@ class _DiffusionTask:
         count = len(hint)
         frame = batches.to_frame(pictures.views[:count], recipe.latent_size).to(device)
         context = model.sampling_context(self.bench.styles(np.arange(count)).to(device))
+
         def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
             return model.predict_noise(z_t, t, hint, context, frame, guidance)
 

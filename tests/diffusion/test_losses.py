@@ -61,7 +61,9 @@ def literal(model: SiameseDiffusion, s: NoisySample, mask, image, progress: floa
         return bar.sqrt() * s.eps - (1 - bar).sqrt() * z_0
 
     def control(net: SiameseDiffusion, z: torch.Tensor, hint: torch.Tensor) -> list[torch.Tensor]:
-        down, middle = net.control(torch.cat([z, s.frame], 1), s.t, s.context, net.dhi(hint), return_dict=False)
+        down, middle = net.control(
+            torch.cat([z, s.frame], 1), s.t, s.context, net.dhi(hint), return_dict=False
+        )
         return [*down, middle]
 
     def unet(net: SiameseDiffusion, z: torch.Tensor, c: list[torch.Tensor]) -> torch.Tensor:
@@ -74,7 +76,9 @@ def literal(model: SiameseDiffusion, s: NoisySample, mask, image, progress: floa
         ).sample
 
     def weighted(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return sample_weight(s.t, model.alphas_bar, "v", 5.0) * F.mse_loss(a, b, reduction="none").mean((1, 2, 3))
+        return sample_weight(s.t, model.alphas_bar, "v", 5.0) * F.mse_loss(a, b, reduction="none").mean(
+            (1, 2, 3)
+        )
 
     copied_control, copied_unet = copy.deepcopy(model), copy.deepcopy(model)
     with torch.no_grad():
@@ -162,7 +166,9 @@ def test_image_path_reaches_control_through_w_i_alone() -> None:
         model = build()
         sample, mask, image = draw([600, 700])
         siamese_losses(model, sample, mask, image, torch.ones(2), progress)["L_i"].backward()
-        sizes.append(sum(p.grad.square().sum() for p in model.control.parameters() if p.grad is not None) ** 0.5)
+        sizes.append(
+            sum(p.grad.square().sum() for p in model.control.parameters() if p.grad is not None) ** 0.5
+        )
     assert sizes[1] > 1.2 * sizes[0]
 
 
@@ -175,13 +181,17 @@ def test_dropped_mask_is_the_denoiser_alone() -> None:
     bar = model.alphas_bar[sample.t][:, None, None, None]
     wanted = bar.sqrt() * sample.eps - (1 - bar).sqrt() * sample.z_0
     weight = sample_weight(sample.t, model.alphas_bar, "v", 5.0)
-    assert torch.allclose(losses["L_m"], (weight * (alone - wanted).square().mean((1, 2, 3))).mean(), rtol=1e-5)
+    assert torch.allclose(
+        losses["L_m"], (weight * (alone - wanted).square().mean((1, 2, 3))).mean(), rtol=1e-5
+    )
     assert "L_m'" not in losses
     losses["L_m"].backward()
     assert all(p.grad is None or p.grad.abs().max() == 0 for p in model.control.parameters())
 
 
-@pytest.mark.parametrize(("loss", "names"), [({"image_branch": False}, {"L_m"}), ({"w_a": 0.0}, {"L_m", "L_i", "L_c"})])
+@pytest.mark.parametrize(
+    ("loss", "names"), [({"image_branch": False}, {"L_m"}), ({"w_a": 0.0}, {"L_m", "L_i", "L_c"})]
+)
 def test_terms_can_be_left_out(loss: dict, names: set[str]) -> None:
     sample, mask, image = draw([50, 600])
     assert siamese_losses(build(**loss), sample, mask, image, torch.ones(2), 0.6).keys() == names

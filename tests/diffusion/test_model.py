@@ -91,7 +91,9 @@ def test_compact_fits_48_megabytes() -> None:
     """All weights in fp16, autoencoder and hint encoder included."""
     shipped = recipe.read(ROOT / "assets" / "recipes" / "polyp-compact.toml")
     with torch.device("meta"):
-        model = SiameseDiffusion(recipe.parse(shipped.model_dump() | {"styles": ("kvasir-seg", "b", "c", "d")}))
+        model = SiameseDiffusion(
+            recipe.parse(shipped.model_dump() | {"styles": ("kvasir-seg", "b", "c", "d")})
+        )
     assert 2 * sum(p.numel() for p in model.parameters()) <= 48e6
 
 

@@ -31,7 +31,9 @@ def test_perfect_network_gives_the_picture(name: str, recipe: DiffusionRecipe, s
     goal = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
     estimates = list(SAMPLERS[name](exact(recipe, goal), start_noise([1, 2], (4, 8, 8)), recipe, steps))
     assert len(estimates) == steps
-    tolerance = 0.15 if recipe is PAPER and name == "ddim" else 2e-3  # the paper ends at alphas_bar[0], not at 1
+    tolerance = (
+        0.15 if recipe is PAPER and name == "ddim" else 2e-3
+    )  # the paper ends at alphas_bar[0], not at 1
     for picture in estimates[-1]:
         assert torch.allclose(picture, goal[0], atol=tolerance)
 

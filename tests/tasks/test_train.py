@@ -20,7 +20,8 @@ from safetensors import safe_open
 from siamese import recipe
 from siamese.errors import DatasetError, MachineError, RecipeError
 from siamese.events import Done, Notice, Preview, Progress, Saved, Scalars
-from siamese.tasks.train import TrainRequest, learning_rate, train
+from siamese.tasks.loop import learning_rate
+from siamese.tasks.train import TrainRequest, train
 from tests.conftest import ROOT, TINY, draw_case, write_dataset
 
 
@@ -31,7 +32,11 @@ def losses(events: list, stage: str) -> dict[int, dict[str, float]]:
 def start(dataset: Path, run: Path, *more: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "siamese", "train", str(TINY), "--data", str(dataset), "--run", str(run)]
     return subprocess.Popen(
-        [*command, "--precision", "fp32", *more], cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ}
+        [*command, "--precision", "fp32", *more],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ},
     )
 
 
@@ -91,7 +96,9 @@ def test_killed_and_resumed_equals_unbroken(
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_stops(how: signal.Signals, small_dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    process = start(small_dataset, run, "--set", "train_autoencoder.steps=100000", "--set", "stages=[\"autoencoder\"]")
+    process = start(
+        small_dataset, run, "--set", "train_autoencoder.steps=100000", "--set", 'stages=["autoencoder"]'
+    )
     wait_for(run, "checkpoints/autoencoder-0000020", process)
     process.send_signal(how)
     _, said = process.communicate()
@@ -106,10 +113,14 @@ def test_a_signal_saves_and_stops(how: signal.Signals, small_dataset: Path, tmp_
 
 def test_seconds_and_cancel_end_a_call_and_the_next_goes_on(small_dataset: Path, tmp_path: Path) -> None:
     settings = recipe.read(TINY, ['stages=["autoencoder"]', "train_autoencoder.steps=100000"])
-    events = list(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", seconds=1.0, precision="fp32")))
+    events = list(
+        train(TrainRequest(settings, (small_dataset,), tmp_path / "run", seconds=1.0, precision="fp32"))
+    )
     assert isinstance(events[-1], Done)
     assert not events[-1].complete
-    with closing(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", precision="fp32"))) as again:
+    with closing(
+        train(TrainRequest(settings, (small_dataset,), tmp_path / "run", precision="fp32"))
+    ) as again:
         for event in again:
             if isinstance(event, Scalars) and event.step > events[-1].step + 2:
                 (tmp_path / "run" / "cancel").touch()
@@ -121,7 +132,9 @@ def test_seconds_and_cancel_end_a_call_and_the_next_goes_on(small_dataset: Path,
 
 def test_closing_the_generator_saves(small_dataset: Path, tmp_path: Path) -> None:
     settings = recipe.read(TINY, ['stages=["autoencoder"]'])
-    for event in (found := train(TrainRequest(settings, (small_dataset,), tmp_path / "run", precision="fp32"))):
+    for event in (
+        found := train(TrainRequest(settings, (small_dataset,), tmp_path / "run", precision="fp32"))
+    ):
         if isinstance(event, Scalars) and event.step == 7:
             found.close()
             break
@@ -148,14 +161,28 @@ def test_every_problem_of_a_dataset_at_once(tmp_path: Path) -> None:
 
 def test_a_run_of_other_sizes_is_refused(small_dataset: Path, tiny_run: tuple[Path, list]) -> None:
     with pytest.raises(RecipeError, match="other settings .autoencoder.*another --run folder"):
-        list(train(TrainRequest(recipe.read(TINY, ["autoencoder.latent_channels=8"]), (small_dataset,), tiny_run[0])))
+        list(
+            train(
+                TrainRequest(
+                    recipe.read(TINY, ["autoencoder.latent_channels=8"]), (small_dataset,), tiny_run[0]
+                )
+            )
+        )
 
 
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(small_dataset: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
+    small_dataset: Path, tmp_path: Path
+) -> None:
     """A learning rate of 1e30 ruins the weights at the first step."""
     wild = ['stages=["autoencoder"]', "train_autoencoder.lr=1e30", "train_autoencoder.warmup=0"]
-    with pytest.raises(MachineError, match=r"not finite at step \d+; the checkpoint of step 0 stays. Lower the learning"):
-        list(train(TrainRequest(recipe.read(TINY, wild), (small_dataset,), tmp_path / "wild", precision="fp32")))
+    with pytest.raises(
+        MachineError, match=r"not finite at step \d+; the checkpoint of step 0 stays. Lower the learning"
+    ):
+        list(
+            train(
+                TrainRequest(recipe.read(TINY, wild), (small_dataset,), tmp_path / "wild", precision="fp32")
+            )
+        )
     assert not (tmp_path / "wild" / "checkpoints").exists()
 
 
@@ -168,16 +195,22 @@ def test_learning_rate_warms_up_and_falls() -> None:
     assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
 
 
-def test_paper_recipe_trains_the_decoder_alone(small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path) -> None:
+def test_paper_recipe_trains_the_decoder_alone(
+    small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
+) -> None:
     """loss.trains = "decoder": U-Net encoder and middle stay as they were."""
     settings = recipe.read(TINY, ['stages=["siamese"]', 'loss.trains="decoder"', "train_siamese.steps=3"])
     source = tiny_run[0] / "checkpoints" / "siamese-0000040"
-    list(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", start=str(source), precision="fp32")))
+    list(
+        train(TrainRequest(settings, (small_dataset,), tmp_path / "run", start=str(source), precision="fp32"))
+    )
     with (
         safe_open(source / "model.safetensors", framework="pt") as before,
         safe_open(tmp_path / "run/checkpoints/siamese-0000003/model.safetensors", framework="pt") as after,
     ):
-        changed = {name for name in before.keys() if not torch.equal(before.get_tensor(name), after.get_tensor(name))}
+        changed = {
+            name for name in before.keys() if not torch.equal(before.get_tensor(name), after.get_tensor(name))
+        }
     assert any(name.startswith("unet.up_blocks") for name in changed)
     assert any(name.startswith("control.") for name in changed)
     assert any(name.startswith("dhi.") for name in changed)
