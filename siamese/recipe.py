@@ -37,6 +37,10 @@ class AutoencoderRecipe(Settings):
     layers: int = Field(1, ge=1, le=4, description="residual blocks a level (the decoder has one more)")
     latent_channels: int = Field(16, ge=1, le=64, description="latent channels C")
     groups: int = Field(32, ge=1, description="groups of the group normalisation")
+    linear_path: bool = Field(
+        True,
+        description="fixed PCA of f×f blocks beside encoder and decoder, which learn the rest; SD 1.5 has none",
+    )
     middle_attention: bool = Field(False, description="self-attention at the coarsest level (SD 1.5 has it)")
 
     @property
@@ -63,6 +67,9 @@ class DenoiserRecipe(Settings):
     layers: int = Field(1, ge=1, le=4, description="residual blocks a level")
     attention: tuple[bool, ...] = Field((False, False, True), description="attention a level, finest first")
     heads: int = Field(6, ge=1, description="attention heads (SD 1.5: 8)")
+    frame: bool = Field(
+        True, description="outside of the field of view and corner box as two more input channels"
+    )
     context_width: int = Field(192, ge=8, description="width of the context tokens (SD 1.5: 768)")
     groups: int = Field(32, ge=1, description="groups of the group normalisation")
 

@@ -155,21 +155,19 @@ def _prepare_case(case: Case, size: int, recipe: DataRecipe):
 
 def _view_window(inside: np.ndarray) -> tuple[slice, slice]:
     """The box around the field of view, its narrow side widened until the sides differ by a quarter at most."""
-    windows = []
-    for axis in (1, 0):
-        found = np.flatnonzero(inside.any(axis=axis))
-        windows.append([int(found[0]), int(found[-1]) + 1])
-    heights, widths = inside.shape
-    for window, other, side, other_side in (
-        (windows[0], windows[1], heights, widths),
-        (windows[1], windows[0], widths, heights),
-    ):
-        wanted = round(0.8 * (other[1] - other[0]) / other_side * side)
-        missing = wanted - (window[1] - window[0])
-        if missing > 0:
-            start = min(max(0, window[0] - missing // 2), side - wanted)
-            window[0], window[1] = start, start + wanted
-    return slice(*windows[0]), slice(*windows[1])
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    high, wide = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
+    return (
+        _widened(int(rows[0]), high, round(0.8 * wide), inside.shape[0]),
+        _widened(int(columns[0]), wide, round(0.8 * high), inside.shape[1]),
+    )
+
+
+def _widened(start: int, extent: int, wanted: int, limit: int) -> slice:
+    """`extent` pixels from `start`, widened about its middle to `wanted` where the picture allows it."""
+    wider = min(max(extent, wanted), limit)
+    start = min(max(0, start - (wider - extent) // 2), limit - wider)
+    return slice(start, start + wider)
 
 
 def difference_hash(picture: np.ndarray) -> np.ndarray:

@@ -99,6 +99,10 @@ def read_recipe(folder: Path) -> tuple[Recipe, dict[str, str]]:
         raise CheckpointError(
             f"{path} is damaged or truncated ({error}); copy it again from its source."
         ) from None
+    if "segmenter" in metadata:
+        raise CheckpointError(
+            f"{path} is a segmenter, which paints no pictures; choose a checkpoint of the Siamese stage."
+        )
     if metadata.get("format") != FORMAT or "recipe" not in metadata:
         raise CheckpointError(
             f"{path} is safetensors of another kind (no Siamese Studio recipe inside); choose one trained here."
@@ -117,6 +121,10 @@ def load(
     folder = find(checkpoint)
     recipe, metadata = read_recipe(folder)
     path = folder / FILE
+    if recipe.family != "compact":
+        raise CheckpointError(
+            f"{path} is of the family {recipe.family}, which needs text prompts; this version runs the family compact."
+        )
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:

@@ -85,10 +85,10 @@ class ControlBranch(ControlNetModel):
 
 
 def build_unet(recipe: Recipe) -> UNet2DConditionModel:
-    """The U-Net of a recipe; its input is the latents with the frame behind them."""
+    """The U-Net of a recipe; its input is the latents, with the frame behind them where the recipe has one."""
     sizes = recipe.denoiser
     return UNet2DConditionModel(
-        in_channels=recipe.autoencoder.latent_channels + FRAME_CHANNELS,
+        in_channels=recipe.autoencoder.latent_channels + (FRAME_CHANNELS if sizes.frame else 0),
         out_channels=recipe.autoencoder.latent_channels,
         down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in sizes.attention),
         up_block_types=tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(sizes.attention)),
@@ -138,9 +138,12 @@ class SiameseDiffusion(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.unet.conv_in.weight.dtype
 
+    def _with_frame(self, z_t: Tensor, frame: Tensor) -> Tensor:
+        return torch.cat([z_t, frame], dim=1) if self.recipe.denoiser.frame else z_t
+
     def encode_features(self, z_t: Tensor, t: Tensor, context: Tensor, frame: Tensor) -> Features:
         """The U-Net's encoder and middle on z_t (B,C,h,w), t (B,), context (B,3,W), frame (B,2,h,w)."""
-        unet, z_in = self.unet, torch.cat([z_t, frame], dim=1)
+        unet, z_in = self.unet, self._with_frame(z_t, frame)
         time = unet.time_embedding(unet.time_proj(t).to(z_in.dtype))
         h = unet.conv_in(z_in)
         skips = [h]
@@ -166,7 +169,7 @@ class SiameseDiffusion(nn.Module):
         self, z_t: Tensor, t: Tensor, context: Tensor, frame: Tensor, hint_features: Tensor
     ) -> Residuals:
         """The control branch on z_t with DHI features (B,D,h,w) of a mask or a picture."""
-        return self.control.residuals(torch.cat([z_t, frame], dim=1), t, context, hint_features)
+        return self.control.residuals(self._with_frame(z_t, frame), t, context, hint_features)
 
     def predict_noise(
         self,

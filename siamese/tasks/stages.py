@@ -89,9 +89,12 @@ class StageTask(Protocol):
 
 
 class AutoencoderTask:
-    """Stage `autoencoder`: L1 + feature loss + KL on crops, with noise and symmetries on the latents."""
+    """Stage `autoencoder`: L1 + feature loss + KL on crops, with noise on the latents.
 
-    def __init__(self, bench: Bench, model: SiameseDiffusion):
+    `fresh`: the model comes from nowhere, so the linear path is fitted first.
+    """
+
+    def __init__(self, bench: Bench, model: SiameseDiffusion, fresh: bool):
         self.bench, self.model, self.stage = bench, model, bench.recipe.train_autoencoder
         kl = model.autoencoder.kl
         parts: dict[str, nn.Module] = {"decoder": kl.decoder, "post_quant_conv": kl.post_quant_conv}
@@ -101,8 +104,20 @@ class AutoencoderTask:
         if self.discriminator is not None:
             parts["discriminator"] = self.discriminator
         self.trained: nn.Module = nn.ModuleDict(parts)
+        if bench.recipe.autoencoder.linear_path and not self.stage.decoder_only and fresh:
+            model.autoencoder.start_linear_path(self._blocks(16_384))
         path = bench.recipe.data.feature_net
         self.features = SqueezeNetFeatures(path).to(bench.device) if path and self.stage.features else None
+
+    def _blocks(self, count: int) -> Tensor:
+        """`count` pixel blocks (count,3,f,f) in [-1,1] from anywhere in the pictures."""
+        images, f = self.bench.pictures.images, self.bench.recipe.autoencoder.factor
+        draw = np.random.default_rng(key(self.bench.recipe.seed, "blocks"))
+        chosen = draw.integers(0, len(images), count)
+        tops, lefts = draw.integers(0, images.shape[1] - f + 1, (2, count))
+        return batches.to_x(
+            images[i, t : t + f, c : c + f] for i, t, c in zip(chosen, tops, lefts, strict=True)
+        )
 
     def batch(self, step: int) -> Batch:
         pictures, crop = self.bench.pictures, self.stage.crop
@@ -122,9 +137,6 @@ class AutoencoderTask:
         spread = mean.detach().float().std()
         noise = torch.randn(mean.shape, generator=g).to(mean.device)
         z = mean + (torch.exp(0.5 * logvar) + self.stage.latent_noise * spread) * noise
-        turn = int(torch.randint(12, (), generator=g))
-        if turn < 3:  # a quarter of the batches: latents and picture under the same symmetry
-            z, x = torch.rot90(z, turn + 1, (2, 3)), torch.rot90(x, turn + 1, (2, 3))
         y = autoencoder.decode_raw(z).float()
         kl = 0.5 * (mean.float().square() + logvar.float().exp() - 1 - logvar.float()).mean()
         found = {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}

@@ -150,7 +150,7 @@ class _Worker:
                         yield Progress("encoding pictures", *found)
             assert task is not None
         elif self.stage == "autoencoder":
-            task = AutoencoderTask(self.bench, whole)
+            task = AutoencoderTask(self.bench, whole, fresh=self.start is None)
         else:
             task = SegmenterTask(self.bench, whole)
         yield from Loop(self.stage, self.bench, self.run, task, whole, self.point, clock.over).events()

@@ -97,6 +97,52 @@ def test_compact_fits_48_megabytes() -> None:
     assert 2 * sum(p.numel() for p in model.parameters()) <= 48e6
 
 
+SD15 = {
+    "family": "sd15",
+    "size": 384,
+    "styles": ("a",),
+    "autoencoder": {
+        "patch": 1,
+        "widths": (128, 256, 512, 512),
+        "layers": 2,
+        "latent_channels": 4,
+        "linear_path": False,
+        "middle_attention": True,
+    },
+    "hint": {"unshuffle": 1, "widths": (16, 32)},
+    "denoiser": {
+        "widths": (320, 640, 1280, 1280),
+        "layers": 2,
+        "attention": (True, True, True, False),
+        "heads": 8,
+        "context_width": 768,
+        "frame": False,
+    },
+    "diffusion": {
+        "prediction": "eps",
+        "schedule": "scaled_linear",
+        "zero_terminal_snr": False,
+        "min_snr": None,
+    },
+}
+
+
+def test_the_same_classes_carry_sd15s_size() -> None:
+    """The paper's counts: U-Net, control branch without hint, hint encoder, autoencoder, and what it trains."""
+    with torch.device("meta"):
+        model = SiameseDiffusion(recipe.parse(SD15))
+
+    def count(*modules: torch.nn.Module) -> int:
+        return sum(p.numel() for module in modules for p in module.parameters())
+
+    assert count(model.unet) == 859_520_964
+    assert count(model.control) == 360_192_640
+    assert count(model.dhi) == 3_263_872
+    assert count(model.autoencoder.kl) == 83_653_863
+    decoder = (model.unet.up_blocks, model.unet.conv_norm_out, model.unet.conv_out)
+    assert round(count(model.control, model.dhi, *decoder) / 1e6, 2) == 874.26
+
+
 def test_control_branch_starts_as_the_encoders_copy_and_silent() -> None:
     with torch.random.fork_rng():
         model = SiameseDiffusion(build().recipe)

@@ -215,10 +215,13 @@ def test_one_bad_mask_of_many_leaves_the_others(tiny_checkpoint: Path, tmp_path:
 
 
 @pytest.fixture(scope="module")
-def bad_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def bad_checkpoints(
+    tiny_checkpoint: Path, tiny_run: tuple, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("bad")
     made = {
-        name: root / name for name in ("pickle", "zip", "truncated", "foreign", "misfit", "empty", "recipe")
+        name: root / name
+        for name in ("pickle", "zip", "truncated", "foreign", "misfit", "empty", "recipe", "sd15")
     }
     for folder in made.values():
         folder.mkdir()
@@ -233,8 +236,10 @@ def bad_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFact
     metadata = {"format": checkpoint.FORMAT, "recipe": settings.json()}
     save_file(tensors, made["misfit"] / "model.safetensors", metadata)
     save_file(tensors, made["recipe"] / "model.safetensors", {**metadata, "recipe": '{"sise": 3}'})
+    other = json.dumps(settings.model_dump() | {"family": "sd15"})
+    save_file(tensors, made["sd15"] / "model.safetensors", {**metadata, "recipe": other})
     shutil.rmtree(made["empty"])
-    return made
+    return {**made, "segmenter": tiny_run[0] / "checkpoints" / "segmenter-0000020"}
 
 
 @pytest.mark.parametrize(
@@ -247,6 +252,8 @@ def bad_checkpoints(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFact
         ("misfit", "does not fit its own recipe"),
         ("empty", "No checkpoint"),
         ("recipe", "did you mean 'size'"),
+        ("sd15", "of the family sd15"),
+        ("segmenter", "is a segmenter"),
     ],
 )
 def test_bad_checkpoints_are_refused(bad_checkpoints: dict[str, Path], name: str, words: str) -> None:
