@@ -76,6 +76,17 @@ def burnt_in_text(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
 
 
+def outline(inside: np.ndarray) -> list[tuple[float, float]]:
+    """Corners (x, y) in [0,1] of the convex hull of a boolean map (H,W), simplified; empty for an empty map."""
+    contours, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return []
+    hull = cv2.convexHull(np.concatenate(contours))
+    corners = cv2.approxPolyDP(hull, 0.012 * max(inside.shape), True)[:, 0]
+    size = np.array(inside.shape[::-1]) - 1
+    return [(round(float(x), 4), round(float(y), 4)) for x, y in corners / size]
+
+
 def inpaint(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Fill `where` from its surroundings (Telea 2004)."""
     return cv2.inpaint(picture, where.astype(np.uint8), 4, cv2.INPAINT_TELEA)

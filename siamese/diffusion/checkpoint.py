@@ -6,6 +6,7 @@ Only safetensors are opened; no pickle. A name without a path is looked up in th
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from siamese.data.batches import OUTSIDE
+from siamese.data.view import outline
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.errors import CheckpointError, writing
 from siamese.recipe import Recipe, parse_json
 
 FORMAT = "siamese-studio 1"
 FILE = "model.safetensors"
+VIEW = "view.json"  # corners of the default style's field of view, for a page that must not wait for the weights
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 DIGESTS = ("training.sha256", "training.dhash")
 
@@ -42,7 +46,7 @@ def save(
     dtype: torch.dtype = torch.float32,
     **facts: str | int,
 ) -> Path:
-    """Write `folder/model.safetensors` (floating tensors as `dtype`) with the recipe in its metadata.
+    """Write `folder/model.safetensors` (floating tensors as `dtype`, recipe in its metadata) and `view.json`.
 
     Args:
         digests: `training.sha256` (N,32) and `training.dhash` (N,8) uint8.
@@ -57,9 +61,12 @@ def save(
         tensors[name] = model.get_buffer(name).detach().float().cpu().contiguous()
     metadata = {"format": FORMAT, "recipe": model.recipe.json(), **{k: str(v) for k, v in facts.items()}}
     path = folder / FILE
+    styles = model.recipe.styles
+    view = model.views[styles.index(model.recipe.sampling.style or styles[0])].cpu().numpy()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         save_file({**tensors, **digests}, path, metadata)
+        (folder / VIEW).write_text(json.dumps(outline((view & OUTSIDE) == 0)) + "\n", encoding="utf-8")
     return path
 
 

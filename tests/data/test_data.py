@@ -58,6 +58,13 @@ def test_field_of_view_of_an_octagon() -> None:
     assert (inside == truth).mean() > 0.98
 
 
+def test_outline_of_an_octagon() -> None:
+    corners = view.outline(octagon().max(axis=2) > 0)
+    assert len(corners) == 8
+    assert {round(v, 2) for corner in corners for v in corner} == {0.0, 0.28, 0.72, 1.0}
+    assert view.outline(np.zeros((8, 8), bool)) == []
+
+
 def test_a_dark_lumen_at_the_border_is_inside() -> None:
     picture = octagon()
     picture[150:250, :60] = 8
