@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from siamese import events, recipe
 from siamese.errors import MaskError, SiameseError, writing
 from siamese.masks.mask import Mask
+from siamese.shipped import FILE, find
 from siamese.workspace import Workspace, write_atomically
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Siamese Studio: masks to tissue.")
@@ -87,6 +88,7 @@ def sample(
         Mask.read(mask) if not mask.is_dir() else None
     )  # before the model loads: a bad file is said at once
     chosen = _seeds(seeds)
+    find(checkpoint)  # before torch: a missing one is said at once
     from siamese.tasks.sample import SampleRequest, load
     from siamese.tasks.sample import sample as work
     from siamese.tasks.save import PairFolder
@@ -149,9 +151,9 @@ def info(name: Annotated[str, typer.Argument(help="a shipped name or a folder")]
     """Print a checkpoint's recipe, size and digest."""
     from siamese.diffusion import checkpoint as files
 
-    folder = files.find(name)
+    folder = find(name)
     settings, metadata = files.read_recipe(folder)
-    path = folder / files.FILE
+    path = folder / FILE
     facts = {key: value for key, value in metadata.items() if key != "recipe"}
     facts |= {
         "file": str(path),
@@ -174,7 +176,7 @@ def publish(
     loaded = files.load(source)
     facts = {key: value for key, value in loaded.metadata.items() if key not in ("recipe", "format")}
     path = files.save(loaded.model, target, loaded.digests, torch.float16, **facts)
-    write_atomically(target / "model.sha256", f"{files.sha256(path)}  {files.FILE}\n".encode())
+    write_atomically(target / "model.sha256", f"{files.sha256(path)}  {FILE}\n".encode())
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 

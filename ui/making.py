@@ -17,6 +17,7 @@ import numpy as np
 from siamese.errors import SiameseError
 from siamese.events import Notice, Preview
 from siamese.masks.mask import Mask
+from siamese.shipped import field_of_view
 from ui.identity import NOBODY
 from ui.lane import Job, Waiting
 from ui.mask_canvas import SIZE, Drafts, examples
@@ -110,6 +111,7 @@ class Studio:
     def __init__(self, services: Services):
         self.services = services
         self.examples = examples(ASSETS / "masks")
+        self.view = field_of_view(services.model.checkpoint)
         first = self.examples[0].mask if self.examples else Mask(np.zeros((SIZE, SIZE), np.uint8))
         self.first = first
         self.drafts = Drafts(services.workspace, services.identity, first, services.model.want)

@@ -162,6 +162,7 @@ def mask_canvas(
     *,
     size: int = SIZE,
     examples: Sequence[Example] = (),
+    view: Sequence[tuple[float, float]] = (),
     elem_id: str = "mask-canvas",
 ) -> gr.HTML:
     """The drawing area as a component; it begins to work when its prop `token` is set.
@@ -170,6 +171,7 @@ def mask_canvas(
         save, load, check: see `Drafts`.
         size: side in pixels.
         examples: outlines offered below the canvas.
+        view: corners (x, y) in [0,1] of the field of view to show; none: the whole square.
         elem_id: id of the element.
 
     Returns:
@@ -181,7 +183,7 @@ def mask_canvas(
         + """
         window.dispatchEvent(new Event("siamese-scripts"));
         const canvas = window.SiameseMask.mount(element.querySelector(".mc"), {
-            size: props.size, examples: props.examples, server, token: () => props.token});
+            size: props.size, view: props.view, examples: props.examples, server, token: () => props.token});
         const begin = () => { if (props.token) canvas.start(); };
         watch("token", begin);
         watch("cmd", () => canvas.command(props.cmd));
@@ -192,6 +194,7 @@ def mask_canvas(
         elem_id=elem_id,
         size=size,
         examples=[{"name": e.name, "runs": runs(e.mask)} for e in examples],
+        view=[list(corner) for corner in view],
         token="",
         cmd=None,
     )

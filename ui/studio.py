@@ -38,7 +38,9 @@ def build(page: gr.Blocks, services: Services) -> None:
     drafts = studio.drafts
     with gr.Row(elem_id="studio"):
         with gr.Column(elem_id="drawing-card", elem_classes="card"):
-            canvas = mask_canvas(drafts.save, drafts.load, drafts.check, examples=studio.examples)
+            canvas = mask_canvas(
+                drafts.save, drafts.load, drafts.check, examples=studio.examples, view=studio.view
+            )
         with gr.Column(elem_id="picture-card", elem_classes="card"):
             panel = picture_panel(studio.pictures)
         with gr.Column(elem_id="settings-card", elem_classes="card"):

@@ -21,9 +21,10 @@ class Autoencoder(nn.Module):
     Buffers: `z_mean`, `z_sd` (C,) of the raw latents; `rgb_weight` (3,C), `rgb_bias` (3,) of the linear preview.
     SD 1.5 is patch 1, z_mean 0, z_sd 1/0.18215.
 
-    With `linear_path`, the C leading principal components of f×f pixel blocks run beside encoder and decoder, fixed
-    and whitened; the networks start at zero and learn what PCA cannot. A shortcut in the sense of residual
-    autoencoding (Chen et al. 2024, arXiv 2410.10733): a small set trains in minutes what else takes hours.
+    With `linear_path`, the C leading principal components of f×f pixel blocks, whitened, and their best linear
+    inverse over overlapping blocks run beside encoder and decoder, fixed; the networks start at 0 and learn the rest.
+    A shortcut in the sense of residual autoencoding (Chen et al. 2024, arXiv 2410.10733): a small set trains in
+    minutes what else takes hours.
     """
 
     def __init__(self, recipe: AutoencoderRecipe):
@@ -56,27 +57,50 @@ class Autoencoder(nn.Module):
         self.register_buffer("blocks_in", None)
         if recipe.linear_path:
             f = recipe.factor
-            for name in ("blocks_in", "blocks_out"):
-                self.register_buffer(name, torch.zeros(channels, 3, f, f))
+            self.register_buffer("blocks_in", torch.zeros(channels, 3, f, f))
+            self.register_buffer("blocks_out", torch.zeros(channels, 3, 2 * f, 2 * f))
             self.register_buffer("blocks_mean", torch.zeros(3))
 
-    def start_linear_path(self, blocks: Tensor) -> None:
-        """Fit the linear path to pixel blocks (N,3,f,f) in [-1,1], N ≥ C, and silence the networks beside it."""
-        assert self.blocks_in is not None
-        mean = blocks.mean((0, 2, 3))
-        flat = (blocks - mean[:, None, None]).flatten(1).double()
-        values, vectors = torch.linalg.eigh(flat.T @ flat / len(flat))
-        channels = len(self.blocks_in)
-        sd = values[-channels:].flip(0).clamp_min(1e-8).sqrt()
-        basis = vectors[:, -channels:].flip(1).T
-        self.blocks_mean.copy_(mean)
-        self.blocks_in.copy_((basis / sd[:, None]).view_as(self.blocks_in))
-        self.blocks_out.copy_((basis * sd[:, None]).view_as(self.blocks_out))
+    def start_linear_path(self, crops: Tensor) -> None:
+        """Fit the linear path to crops (N,3,3f,3f) in [-1,1], N well above 4 C, and silence the networks beside it."""
+        self.fit_linear_path(crops)
+        channels = len(self.z_mean)
         nn.init.zeros_(self.kl.quant_conv.weight)
         nn.init.zeros_(self.kl.quant_conv.bias[:channels])
         nn.init.constant_(self.kl.quant_conv.bias[channels:], QUIET)
         nn.init.zeros_(self.kl.decoder.conv_out.weight)
         nn.init.zeros_(self.kl.decoder.conv_out.bias)
+
+    def fit_linear_path(self, crops: Tensor) -> None:
+        """Blocks in: PCA of the f×f blocks. Blocks out: least squares, a quarter of a block from the 4 nearest."""
+        assert self.blocks_in is not None
+        channels, f = self.blocks_in.shape[0], self.blocks_in.shape[-1]
+        mean = crops.mean((0, 2, 3))
+        centred = (crops - mean[:, None, None]).double()
+        middle = centred[:, :, f : 2 * f, f : 2 * f]
+        values, vectors = torch.linalg.eigh(middle.flatten(1).T @ middle.flatten(1) / len(middle))
+        sd = values[-channels:].flip(0).clamp_min(1e-8).sqrt()
+        basis = (vectors[:, -channels:].flip(1).T / sd[:, None]).view(channels, 3, f, f)
+        self.blocks_mean.copy_(mean)
+        self.blocks_in.copy_(basis)
+        self.fit_linear_decoder(F.conv2d(centred, basis, stride=f), middle)
+
+    def fit_linear_decoder(self, z: Tensor, middle: Tensor) -> None:
+        """Least squares from raw latents z (N,C,3,3) to the centred middle block (N,3,f,f)."""
+        channels, f = z.shape[1], middle.shape[-1]
+        half = f // 2
+        for down in range(2):
+            for right in range(2):  # a quarter of the block, and the 2×2 blocks around its outer corner
+                near = z[:, :, down : down + 2, right : right + 2].flatten(1)
+                quarter = middle[:, :, down * half : (down + 1) * half, right * half : (right + 1) * half]
+                solution = torch.linalg.lstsq(near, quarter.flatten(1)).solution.view(
+                    channels, 2, 2, 3, half, half
+                )
+                for row in range(2):
+                    for column in range(2):
+                        top = f * (1 - row - down) + half * (down + 1)
+                        left = f * (1 - column - right) + half * (right + 1)
+                        self.blocks_out[:, :, top : top + half, left : left + half] = solution[:, row, column]
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (B,3,S,S) in [-1,1] → mean and log-variance of the raw latents, each (B,C,S/f,S/f)."""
@@ -91,7 +115,9 @@ class Autoencoder(nn.Module):
         """Raw latents → x (B,3,S,S), not clamped."""
         x = F.pixel_shuffle(self.kl.decoder(self.kl.post_quant_conv(z_raw)), self.patch)
         if self.blocks_in is not None:
-            blocks = F.conv_transpose2d(z_raw, self.blocks_out.to(z_raw), stride=self.blocks_in.shape[-1])
+            f = self.blocks_in.shape[-1]
+            wider = F.pad(z_raw, (1, 1, 1, 1), mode="replicate")
+            blocks = F.conv_transpose2d(wider, self.blocks_out.to(z_raw), stride=f, padding=f + f // 2)
             x = x + blocks + _spatial(self.blocks_mean, x)
         return x
 

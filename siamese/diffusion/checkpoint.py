@@ -20,11 +20,9 @@ from siamese.data.view import outline
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.errors import CheckpointError, writing
 from siamese.recipe import Recipe, parse_json
+from siamese.shipped import FILE, VIEW, find
 
 FORMAT = "siamese-studio 1"
-FILE = "model.safetensors"
-VIEW = "view.json"  # corners of the default style's field of view, for a page that must not wait for the weights
-SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 DIGESTS = ("training.sha256", "training.dhash")
 
 
@@ -68,23 +66,6 @@ def save(
         save_file({**tensors, **digests}, path, metadata)
         (folder / VIEW).write_text(json.dumps(outline((view & OUTSIDE) == 0)) + "\n", encoding="utf-8")
     return path
-
-
-def find(checkpoint: str | Path) -> Path:
-    """The folder of a checkpoint: a folder, or a name under the shipped checkpoints.
-
-    Raises:
-        CheckpointError: none there; the message lists those that are.
-    """
-    for folder in (Path(checkpoint), SHIPPED / str(checkpoint)):
-        if (folder / FILE).is_file():
-            return folder
-    if Path(checkpoint).is_file():
-        raise CheckpointError(f"{checkpoint} is a file; name the folder that holds {FILE}.")
-    shipped = sorted(p.parent.name for p in SHIPPED.glob(f"*/{FILE}"))
-    raise CheckpointError(
-        f"No checkpoint {checkpoint}: expected a folder with {FILE}, or one of: {', '.join(shipped) or 'none shipped'}."
-    )
 
 
 def read_recipe(folder: Path) -> tuple[Recipe, dict[str, str]]:

@@ -18,6 +18,7 @@ from siamese.diffusion.model import SiameseDiffusion
 from siamese.errors import MachineError, writing
 from siamese.events import Done, Event, Notice, Preview, Progress, Saved, Scalars
 from siamese.recipe import Stage, StageRecipe
+from siamese.shipped import FILE
 from siamese.tasks.run import STATE, Point, RunFolder
 from siamese.tasks.stages import Bench, StageTask
 
@@ -134,7 +135,7 @@ class Loop:
                     "step": str(self.step),
                 }
                 with writing(temporary):
-                    save_file(dict(self.whole.state_dict()), temporary / checkpoint.FILE, metadata)
+                    save_file(dict(self.whole.state_dict()), temporary / FILE, metadata)
         if not finished:
             with writing(temporary):
                 save_file(self._state(), temporary / STATE, {"step": str(self.step)})

@@ -12,9 +12,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from siamese.diffusion.checkpoint import FILE
 from siamese.errors import RecipeError, writing
 from siamese.recipe import STAGES, Recipe, Stage, parse_json
+from siamese.shipped import FILE
 
 STATE = "state.safetensors"
 KEPT = 2  # checkpoints kept for each unfinished stage

@@ -23,6 +23,7 @@ from siamese.diffusion.sampler import SAMPLERS, start_noise
 from siamese.errors import RecipeError
 from siamese.events import Notice, Preview
 from siamese.masks.mask import Mask
+from siamese.shipped import find
 from siamese.tasks import png
 
 VERSION = "0.1.0"
@@ -73,7 +74,7 @@ def load(name: str | Path, device: str = "auto") -> Loaded:
     Raises:
         CheckpointError: missing, damaged, unsafe or of another kind.
     """
-    checkpoint.find(name)
+    find(name)
     chosen, dtype = choose_precision(device)
     return checkpoint.load(name, chosen, dtype)
 

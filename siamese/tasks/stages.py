@@ -105,18 +105,18 @@ class AutoencoderTask:
             parts["discriminator"] = self.discriminator
         self.trained: nn.Module = nn.ModuleDict(parts)
         if bench.recipe.autoencoder.linear_path and not self.stage.decoder_only and fresh:
-            model.autoencoder.start_linear_path(self._blocks(16_384))
+            model.autoencoder.start_linear_path(self._crops(16_384))
         path = bench.recipe.data.feature_net
         self.features = SqueezeNetFeatures(path).to(bench.device) if path and self.stage.features else None
 
-    def _blocks(self, count: int) -> Tensor:
-        """`count` pixel blocks (count,3,f,f) in [-1,1] from anywhere in the pictures."""
-        images, f = self.bench.pictures.images, self.bench.recipe.autoencoder.factor
-        draw = np.random.default_rng(key(self.bench.recipe.seed, "blocks"))
+    def _crops(self, count: int) -> Tensor:
+        """`count` crops (count,3,3f,3f) in [-1,1] from anywhere in the pictures."""
+        images, side = self.bench.pictures.images, 3 * self.bench.recipe.autoencoder.factor
+        draw = np.random.default_rng(key(self.bench.recipe.seed, "crops"))
         chosen = draw.integers(0, len(images), count)
-        tops, lefts = draw.integers(0, images.shape[1] - f + 1, (2, count))
+        tops, lefts = draw.integers(0, images.shape[1] - side + 1, (2, count))
         return batches.to_x(
-            images[i, t : t + f, c : c + f] for i, t, c in zip(chosen, tops, lefts, strict=True)
+            images[i, t : t + side, c : c + side] for i, t, c in zip(chosen, tops, lefts, strict=True)
         )
 
     def batch(self, step: int) -> Batch:

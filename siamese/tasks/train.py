@@ -26,6 +26,7 @@ from siamese.errors import SiameseError, writing
 from siamese.events import Done, Event, Notice, Progress
 from siamese.recipe import Recipe, Stage
 from siamese.segmentation.unet import UNetSegmenter
+from siamese.shipped import FILE, find
 from siamese.tasks.latents import Latents, encode
 from siamese.tasks.loop import Loop
 from siamese.tasks.run import Point, RunFolder
@@ -183,7 +184,7 @@ class _Worker:
         return model.to(device)
 
     def _warm_start(self, model: SiameseDiffusion) -> None:
-        folder = checkpoint.find(self.start)
+        folder = find(self.start)
         found, _ = checkpoint.read_recipe(folder)
         shapes = ("autoencoder", "hint", "denoiser", "size", "styles")
         differing = [name for name in shapes if getattr(found, name) != getattr(model.recipe, name)]
@@ -195,5 +196,5 @@ class _Worker:
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:
-    tensors = load_file(folder / checkpoint.FILE)
+    tensors = load_file(folder / FILE)
     return {name: value for name, value in tensors.items() if name not in checkpoint.DIGESTS}

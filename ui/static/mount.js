@@ -5,7 +5,7 @@
 
   /**
    * @param {HTMLElement} element an empty element
-   * @param {{size: number, examples: Array, server: object|null, token: () => string}} options
+   * @param {{size: number, view: number[][], examples: Array, server: object|null, token: () => string}} options
    *   without a server the canvas works on its own (used by the bare-page tests)
    */
   space.mount = function (element, options) {
@@ -16,7 +16,7 @@
       edited: () => sync && sync.changed(),
       upload: (file) => upload(file),
     });
-    const view = new space.View(tools.canvas, engine, {
+    const view = new space.View(tools.canvas, engine, options.view || [], {
       radius: () => tools.radius(),
       erasing: () => tools.erase,
       moved: () => {},

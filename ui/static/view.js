@@ -3,15 +3,16 @@
   "use strict";
   const space = (window.SiameseMask = window.SiameseMask || {});
   const FILL = [86, 180, 233]; // sky blue, told apart from mucosa by every kind of colour vision
-  const CORNER = 0.13; // the cut corners of an endoscope's picture, as a part of its side
 
   class View {
     /**
      * @param {HTMLCanvasElement} canvas
      * @param {Engine} engine
+     * @param {number[][]} field corners of the field of view, 0 to 1; none: the whole square
      * @param {{radius: () => number, erasing: () => boolean, stroke: () => void, moved: () => void}} tools
      */
-    constructor(canvas, engine, tools) {
+    constructor(canvas, engine, field, tools) {
+      this.field = field;
       this.canvas = canvas;
       this.engine = engine;
       this.tools = tools;
@@ -134,18 +135,11 @@
     }
 
     fieldOfView(ink, side, ratio) {
-      const cut = side * CORNER;
       const inset = 1.5 * ratio;
-      const far = side - inset;
+      const inner = side - 2 * inset;
+      const corners = this.field.length ? this.field : [[0, 0], [1, 0], [1, 1], [0, 1]];
       const field = new Path2D();
-      field.moveTo(cut, inset);
-      field.lineTo(side - cut, inset);
-      field.lineTo(far, cut);
-      field.lineTo(far, side - cut);
-      field.lineTo(side - cut, far);
-      field.lineTo(cut, far);
-      field.lineTo(inset, side - cut);
-      field.lineTo(inset, cut);
+      for (const [x, y] of corners) field.lineTo(inset + x * inner, inset + y * inner);
       field.closePath();
       ink.fillStyle = "#303030";
       ink.fill(field);

@@ -1,0 +1,42 @@
+"""Where checkpoints lie, and what can be read of them without loading torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from siamese.errors import CheckpointError
+
+SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
+FILE = "model.safetensors"
+VIEW = (
+    "view.json"  # corners of the default style's field of view, for a page that must not wait for the weights
+)
+MOST_CORNERS = 64
+
+
+def find(checkpoint: str | Path) -> Path:
+    """The folder of a checkpoint: a folder, or a name under the shipped checkpoints.
+
+    Raises:
+        CheckpointError: none there; the message lists those that are.
+    """
+    for folder in (Path(checkpoint), SHIPPED / str(checkpoint)):
+        if (folder / FILE).is_file():
+            return folder
+    if Path(checkpoint).is_file():
+        raise CheckpointError(f"{checkpoint} is a file; name the folder that holds {FILE}.")
+    shipped = sorted(p.parent.name for p in SHIPPED.glob(f"*/{FILE}"))
+    raise CheckpointError(
+        f"No checkpoint {checkpoint}: expected a folder with {FILE}, or one of: {', '.join(shipped) or 'none shipped'}."
+    )
+
+
+def field_of_view(checkpoint: str | Path) -> list[tuple[float, float]]:
+    """Corners (x, y) in [0,1] of the field of view that a checkpoint paints by default; empty where it says none."""
+    try:
+        corners = json.loads((find(checkpoint) / VIEW).read_text(encoding="utf-8"))
+        found = [(float(x), float(y)) for x, y in corners[:MOST_CORNERS]]
+    except (CheckpointError, OSError, ValueError, TypeError):
+        return []
+    return found if all(0 <= v <= 1 for corner in found for v in corner) else []
