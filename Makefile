@@ -38,7 +38,7 @@ check: $(TEST_STAMP)  ## style and likely bugs (ruff)
 	$(PY) -m ruff check .
 
 bench: $(TEST_STAMP)  ## seconds a picture, a step, a decode; peak memory
-	$(PY) -m tests.bench
+	$(PY) -m tests.bench --page
 
 bundle: | $(PY)  ## dist/siamese-studio: a folder that installs without Internet
 	rm -rf $(BUNDLE)

@@ -7,9 +7,12 @@ hint encoded again at every step, the whole U-Net for both halves of the guidanc
 from __future__ import annotations
 
 import argparse
+import os
 import platform
+import shutil
 import statistics
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -88,12 +91,35 @@ def plain_way(loaded: checkpoint.Loaded, mask: Mask, seed: int, steps: int = 50)
     return model.autoencoder.decode(z_t)
 
 
+def page_usable(rounds: int = 3) -> float:
+    """Median seconds from `python app.py` to a page that can be drawn on, in headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.ui.conftest import Server, opened
+
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    times = []
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        for k in range(rounds + 1):
+            server = Server(Path(folder) / f"workspace{k}")
+            begun = time.perf_counter()
+            try:
+                opened(browser.new_context(), server.start())
+                times.append(time.perf_counter() - begun)
+            finally:
+                server.stop()
+        browser.close()
+    return statistics.median(times[1:])
+
+
 def main() -> None:
     """Measure and print one table."""
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--checkpoint", default="polyp-compact")
     words.add_argument("--device", default="auto")
     words.add_argument("--rounds", type=int, default=5)
+    words.add_argument("--page", action="store_true", help="also the start of the page, in a browser")
     given = words.parse_args()
     device, dtype = choose_precision(given.device)
     ours, plain = checkpoint.load(given.checkpoint, device, dtype), checkpoint.load(given.checkpoint, device)
@@ -139,6 +165,8 @@ def main() -> None:
     if sys.platform == "linux":
         rows.append(("memory above the loaded models, ours", f"{peak_ours.largest:.0f} MB"))
         rows.append(("memory above the loaded models, plain", f"{peak_plain.largest:.0f} MB"))
+    if given.page:
+        rows.append(("page usable after the command", f"{page_usable():.1f} s"))
     for name, value in rows:
         print(f"  {name:<46} {value}")
 

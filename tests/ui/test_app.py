@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import resource
 import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -236,29 +234,3 @@ def test_a_damaged_model_is_a_sentence_and_can_be_cured_without_a_restart(contex
         page.wait_for_function("document.querySelector('#status').dataset.state === 'done'")
     finally:
         server.stop()
-
-
-def test_the_page_is_usable_within_six_seconds(chromium, tmp_path, record_property):
-    """From the command to a drawing that can be drawn on.
-
-    On a machine that others keep busy the clock proves nothing; there the server's own work counts, about two
-    thirds of the wait on a free processor.
-    """
-    waits, works = [], []
-    while len(waits) < 2 and min(waits, default=9) > 6:
-        server = Server(tmp_path / f"workspace{len(waits)}", "--checkpoint", "no-such-model")
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        begun = time.monotonic()
-        try:
-            server.start()
-            context = chromium.new_context()
-            opened(context, server)
-            waits.append(time.monotonic() - begun)
-            context.close()
-        finally:
-            server.stop()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        works.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    print("page usable after", [f"{s:.1f} s" for s in waits], "server's work", [f"{s:.1f} s" for s in works])
-    record_property("page_usable_s", waits)
-    assert min(waits) <= 6 or min(works) <= 4

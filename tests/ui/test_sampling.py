@@ -72,6 +72,18 @@ def watch(page: Page) -> None:
     )
 
 
+def test_the_canvas_shows_the_models_field_of_view(page, context, shared_server):
+    """Corners outside are darker than the middle; without a model the whole square is inside."""
+    look = """() => { const c = document.querySelector("#mask-canvas canvas"); const ink = c.getContext("2d");
+        const grey = (x, y) => ink.getImageData(x * c.width, y * c.height, 1, 1).data[0];
+        return [grey(0.03, 0.03), grey(0.97, 0.97), grey(0.5, 0.1)]; }"""
+    page.wait_for_function(f"({look})()[2] > 0")
+    assert page.evaluate(look) == [16, 16, 48]
+    plain = opened(context, shared_server)
+    plain.wait_for_function(f"({look})()[2] > 0")
+    assert plain.evaluate(look)[0] == 48
+
+
 def test_generate_shows_every_step_then_the_picture_and_a_gallery(page, server):
     before = page.locator("#gallery button").count()
     stroke(page, (0.2, 0.3), (0.7, 0.6))
