@@ -22,7 +22,7 @@ from siamese.data import batches, dataset
 from siamese.diffusion import checkpoint
 from siamese.diffusion.device import PRECISIONS, choose_device, choose_precision
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.errors import SiameseError, writing
+from siamese.errors import RecipeError, writing
 from siamese.events import Done, Event, Notice, Progress
 from siamese.recipe import Recipe, Stage
 from siamese.segmentation.unet import UNetSegmenter
@@ -169,11 +169,11 @@ class _Worker:
         elif self.start is not None:
             self._warm_start(model)
         elif self.stage != "autoencoder":
-            raise SiameseError(
+            raise RecipeError(
                 f"Stage {self.stage} needs an earlier one: run the autoencoder in this --run folder first, "
                 "or --start CHECKPOINT."
             )
-        if self.stage == "siamese" and (before is None or before.stage != "siamese") and self.start is None:
+        if self.stage == "siamese" and self.start is None:
             model.control.copy_encoder(model.unet)
         found = np.array(self.bench.pictures.styles)
         for k, style in enumerate(recipe.styles):
@@ -189,7 +189,7 @@ class _Worker:
         shapes = ("autoencoder", "hint", "denoiser", "size", "styles")
         differing = [name for name in shapes if getattr(found, name) != getattr(model.recipe, name)]
         if differing:
-            raise SiameseError(
+            raise RecipeError(
                 f"--start {self.start} was built with other {', '.join(differing)}; use its sizes and styles."
             )
         model.load_state_dict(_weights(folder))

@@ -213,3 +213,28 @@ def test_paper_recipe_trains_the_decoder_alone(
     assert any(name.startswith("dhi.") for name in changed)
     frozen = ("unet.down_blocks", "unet.mid_block", "unet.time_embedding", "autoencoder", "context")
     assert not any(name.startswith(frozen) for name in changed)
+
+
+def test_the_decoder_alone_can_be_polished(small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path) -> None:
+    """decoder_only with the PatchGAN: encoder, latents and denoiser stay; the decoder learns."""
+    words = ['stages=["autoencoder"]', "train_autoencoder.steps=4", "train_autoencoder.decoder_only=true"]
+    settings = recipe.read(TINY, [*words, "train_autoencoder.adversarial=0.1", "train_autoencoder.crop=32"])
+    source = tiny_run[0] / "checkpoints" / "siamese-0000040"
+    request = TrainRequest(settings, (small_dataset,), tmp_path / "run", start=str(source), precision="fp32")
+    events = list(train(request))
+    assert losses(events, "autoencoder")[4].keys() == {"L1", "KL", "adversarial", "discriminator", "lr"}
+    assert losses(events, "autoencoder")[1]["discriminator"] == pytest.approx(2, abs=0.5)  # hinge at chance
+    before = load_file(source / "model.safetensors")
+    after = load_file(tmp_path / "run/checkpoints/autoencoder-0000004/model.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("autoencoder.kl.decoder") for name in changed)
+    assert all(name.startswith(("autoencoder.kl.decoder", "autoencoder.kl.post_quant_conv")) for name in changed)
+
+
+def test_a_checkpoint_of_other_sizes_cannot_start_a_run(
+    small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
+) -> None:
+    source = str(tiny_run[0] / "checkpoints" / "siamese-0000040")
+    settings = recipe.read(TINY, ["denoiser.context_width=64"])
+    with pytest.raises(RecipeError, match="built with other denoiser"):
+        list(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", start=source, precision="fp32")))
