@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+FULL = ("No space left on device", "os error 112")  # safetensors' own errors carry no number; 112 is Windows
+
 
 class SiameseError(Exception):
     """Base of all errors whose message names the cure."""
@@ -60,12 +62,13 @@ def writing(where: Path) -> Iterator[None]:
     """Turn the operating system's refusals while writing at `where` into a MachineError."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(words in str(error) for words in FULL):
             raise MachineError(
                 f"The disk of {where} is full; free some space or choose another folder, then run the same "
                 "request again. Nothing that was saved before is lost."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise MachineError(f"{where} cannot be written; choose a folder you may write to.") from error
         raise
