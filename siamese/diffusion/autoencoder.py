@@ -23,8 +23,8 @@ class Autoencoder(nn.Module):
 
     With `linear_path`, the C leading principal components of f×f pixel blocks, whitened, and their best linear
     inverse over overlapping blocks run beside encoder and decoder, fixed; the networks start at 0 and learn the rest.
-    A shortcut in the sense of residual autoencoding (Chen et al. 2024, arXiv 2410.10733): a small set trains in
-    minutes what else takes hours.
+    A shortcut in the sense of residual autoencoding (Chen et al. 2024, arXiv 2410.10733), and a good start for small
+    sets: on Kvasir-SEG it passes, untrained, what the networks alone reached in half an hour on two threads.
     """
 
     def __init__(self, recipe: AutoencoderRecipe):
