@@ -57,7 +57,7 @@ def read(root: str | Path, split: Split | None = None) -> Dataset:
     ]
     if problems:
         raise DatasetError(root, problems)
-    images, masks = _by_stem(root / "images"), _by_stem(root / "masks")
+    images, masks = _by_stem(root / "images", problems), _by_stem(root / "masks", problems)
     for stem in sorted(images.keys() - masks.keys()):
         problems.append(f"{images[stem].name} has no mask; add masks/{stem}.png or remove the picture.")
     for stem in sorted(masks.keys() - images.keys()):
@@ -66,7 +66,7 @@ def read(root: str | Path, split: Split | None = None) -> Dataset:
     if split is not None:
         listed = root / f"{split}.txt"
         if listed.is_file():
-            wanted = listed.read_text(encoding="utf-8").split()
+            wanted = listed.read_text(encoding="utf-8", errors="replace").split()
             for stem in wanted:
                 if stem not in images and stem not in masks:
                     problems.append(
@@ -84,15 +84,22 @@ def read(root: str | Path, split: Split | None = None) -> Dataset:
     return Dataset(root, tuple(Case(s, images[s], masks[s], styles.get(s, name)) for s in stems))
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES):
+        if path.stem in found:
+            problems.append(
+                f"{folder.name}/ holds {found[path.stem].name} and {path.name}; keep one of them."
+            )
+        found[path.stem] = path
+    return found
 
 
 def _styles(root: Path) -> dict[str, str]:
     index = root / "index.csv"
     if not index.is_file():
         return {}
-    with index.open(encoding="utf-8", newline="") as file:
+    with index.open(encoding="utf-8", errors="replace", newline="") as file:
         rows = csv.DictReader(file)
         if not {"stem", "centre"} <= set(rows.fieldnames or ()):
             return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from siamese.errors import writing
+from siamese.errors import MachineError, writing
 from siamese.tasks.sample import SampleResult
 from siamese.workspace import write_atomically
 
@@ -14,6 +14,9 @@ class PairFolder:
     """An output folder of `sample`: `images/<stem>_s<seed>.png`, `masks/<stem>_s<seed>.png`, one manifest line each.
 
     A pair that is written again replaces its line.
+
+    Raises:
+        MachineError: the folder holds a manifest of another kind, or cannot be written.
     """
 
     def __init__(self, root: Path):
@@ -24,8 +27,15 @@ class PairFolder:
                 (root / name).mkdir(parents=True, exist_ok=True)
         self.lines: dict[str, str] = {}
         if self.manifest.is_file():
-            for line in self.manifest.read_text(encoding="utf-8").splitlines():
-                self.lines[json.loads(line)["image"]] = line
+            for number, line in enumerate(
+                self.manifest.read_text("utf-8", errors="replace").splitlines(), start=1
+            ):
+                try:
+                    self.lines[str(json.loads(line)["image"])] = line
+                except (ValueError, KeyError, TypeError):
+                    raise MachineError(
+                        f"Line {number} of {self.manifest} is no manifest line of ours; choose another --out folder."
+                    ) from None
 
     def write(self, stem: str, result: SampleResult) -> Path:
         """Write one pair and its manifest line; returns the picture's path."""

@@ -100,8 +100,10 @@ class AutoencoderTask:
         parts: dict[str, nn.Module] = {"decoder": kl.decoder, "post_quant_conv": kl.post_quant_conv}
         if not self.stage.decoder_only:
             parts |= {"encoder": kl.encoder, "quant_conv": kl.quant_conv}
-        self.discriminator = PatchDiscriminator().to(bench.device) if self.stage.adversarial else None
-        if self.discriminator is not None:
+        self.discriminator: PatchDiscriminator | None = None
+        if self.stage.adversarial:
+            with seeded(bench.recipe.seed, "discriminator", "weights"):
+                self.discriminator = PatchDiscriminator().to(bench.device)
             parts["discriminator"] = self.discriminator
         self.trained: nn.Module = nn.ModuleDict(parts)
         if bench.recipe.autoencoder.linear_path and not self.stage.decoder_only and fresh:

@@ -133,6 +133,12 @@ class _Worker:
         if self.point and self.point.step >= total:
             yield Done(self.stage, self.point.step)
             return
+        if self.point and not self.point.state.is_file():
+            raise RecipeError(
+                f"Stage {self.stage} was finished at step {self.point.step}, and its state is no longer "
+                f"kept; set train_{self.stage}.steps back, or train on in a new --run folder with --start "
+                f"{self.point.folder}."
+            )
         whole = self._build()
         if self.stage in ("base", "siamese"):
             task = None

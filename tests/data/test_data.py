@@ -46,9 +46,11 @@ def test_all_problems_of_the_folders(tmp_path: Path) -> None:
     (root / "images" / "case000.png").unlink()
     (root / "masks" / "case001.png").unlink()
     (root / "train.txt").write_text("case002\nnobody\n")
+    (root / "images" / "case002.jpg").touch()
     with pytest.raises(DatasetError) as caught:
         dataset.read(root, "train")
-    assert len(caught.value.problems) == 3
+    assert len(caught.value.problems) == 4
+    assert any("case002.jpg and case002.png; keep one" in problem for problem in caught.value.problems)
     assert any("nobody" in problem for problem in caught.value.problems)
 
 

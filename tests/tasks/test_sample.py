@@ -326,3 +326,13 @@ def test_publish_and_info(tiny_checkpoint: Path, tmp_path: Path) -> None:
     mask = Mask.from_array(draw_case(3, 64)[1])
     a, b = (results(m, mask, steps=4)[0].image.astype(int) for m in (original, published))
     assert np.abs(a - b).max() <= 6
+
+
+def test_a_foreign_manifest_is_left_alone(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    Mask.from_array(draw_case(1, 64)[1]).write(tmp_path / "mask.png")
+    (tmp_path / "manifest.jsonl").write_text("not ours\n")
+    common = ("--checkpoint", tiny_checkpoint, "--mask", tmp_path / "mask.png", "--out", tmp_path)
+    done = run("sample", *common)
+    assert done.returncode == 2
+    assert "Line 1 of" in done.stderr
+    assert (tmp_path / "manifest.jsonl").read_text() == "not ours\n"

@@ -215,7 +215,9 @@ def test_paper_recipe_trains_the_decoder_alone(
     assert not any(name.startswith(frozen) for name in changed)
 
 
-def test_the_decoder_alone_can_be_polished(small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path) -> None:
+def test_the_decoder_alone_can_be_polished(
+    small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
+) -> None:
     """decoder_only with the PatchGAN: encoder, latents and denoiser stay; the decoder learns."""
     words = ['stages=["autoencoder"]', "train_autoencoder.steps=4", "train_autoencoder.decoder_only=true"]
     settings = recipe.read(TINY, [*words, "train_autoencoder.adversarial=0.1", "train_autoencoder.crop=32"])
@@ -228,7 +230,9 @@ def test_the_decoder_alone_can_be_polished(small_dataset: Path, tiny_run: tuple[
     after = load_file(tmp_path / "run/checkpoints/autoencoder-0000004/model.safetensors")
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(name.startswith("autoencoder.kl.decoder") for name in changed)
-    assert all(name.startswith(("autoencoder.kl.decoder", "autoencoder.kl.post_quant_conv")) for name in changed)
+    assert all(
+        name.startswith(("autoencoder.kl.decoder", "autoencoder.kl.post_quant_conv")) for name in changed
+    )
 
 
 def test_a_checkpoint_of_other_sizes_cannot_start_a_run(
@@ -237,4 +241,14 @@ def test_a_checkpoint_of_other_sizes_cannot_start_a_run(
     source = str(tiny_run[0] / "checkpoints" / "siamese-0000040")
     settings = recipe.read(TINY, ["denoiser.context_width=64"])
     with pytest.raises(RecipeError, match="built with other denoiser"):
-        list(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", start=source, precision="fp32")))
+        list(
+            train(TrainRequest(settings, (small_dataset,), tmp_path / "run", start=source, precision="fp32"))
+        )
+
+
+def test_a_finished_stage_is_not_silently_made_longer(
+    small_dataset: Path, tiny_run: tuple[Path, list]
+) -> None:
+    longer = recipe.read(TINY, ["train_autoencoder.steps=99"])
+    with pytest.raises(RecipeError, match="finished at step 40.*new --run folder with --start"):
+        list(train(TrainRequest(longer, (small_dataset,), tiny_run[0], precision="fp32")))
