@@ -27,8 +27,12 @@ from siamese.workspace import Workspace, write_atomically
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Siamese Studio: masks to tissue.")
 checkpoints = typer.Typer(no_args_is_help=True, help="Look at checkpoints and publish them.")
 app.add_typer(checkpoints, name="checkpoint")
+evaluations = typer.Typer(no_args_is_help=True, help="Measure checkpoints.")
+app.add_typer(evaluations, name="evaluate")
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
+INDEX_SIZE = 384  # side at which training pictures are read for a segmenter's index, pixels
+FEATURE_NET = Path(__file__).resolve().parents[2] / "shared" / "weights" / "squeezenet1_1_fp16.safetensors"
 QUIET_LINE = 5.0  # seconds between lines where there is no terminal to draw a bar in
 
 
@@ -167,17 +171,90 @@ def info(name: Annotated[str, typer.Argument(help="a shipped name or a folder")]
 def publish(
     source: Annotated[Path, typer.Argument(help="a checkpoint folder of a run")],
     target: Annotated[Path, typer.Argument(help="where to put it, e.g. checkpoints/polyp-compact")],
+    data: Annotated[
+        list[Path], typer.Option("--data", help="for a segmenter: the training sets, for its train index")
+    ] = [],  # noqa: B006
 ) -> None:
     """Write a run's checkpoint in half precision with its digest, ready to ship."""
     import torch
 
     from siamese.diffusion import checkpoint as files
 
-    loaded = files.load(source)
-    facts = {key: value for key, value in loaded.metadata.items() if key not in ("recipe", "format")}
-    path = files.save(loaded.model, target, loaded.digests, torch.float16, **facts)
+    if files.is_segmenter(find(source)):
+        from siamese.data import batches, dataset
+        from siamese.segmentation import judge
+
+        read = [dataset.read(folder, "train") for folder in data]
+        path = judge.publish(source, target)
+        if read:
+            shipped = judge.load(target)
+            written = shipped.write_index(batches.prepare(read, INDEX_SIZE, shipped.recipe.data), target)
+            print(f"{written}: {written.stat().st_size / 1e6:.2f} MB")
+    else:
+        loaded = files.load(source)
+        facts = {key: value for key, value in loaded.metadata.items() if key not in ("recipe", "format")}
+        path = files.save(loaded.model, target, loaded.digests, torch.float16, **facts)
     write_atomically(target / "model.sha256", f"{files.sha256(path)}  {FILE}\n".encode())
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+@evaluations.command("checkpoint")
+def evaluate_checkpoint(
+    name: Annotated[str, typer.Argument(help="a shipped name or a folder")],
+    data: Annotated[
+        list[Path], typer.Option("--data", help="a training set; the first one's held-out masks are used")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="folder for the report; else one in the workspace's runs")
+    ] = None,
+    split: Annotated[
+        Literal["val", "test"], typer.Option(help="val for choices, test for the report")
+    ] = "test",
+    seeds: Annotated[str, typer.Option(help="comma-separated whole numbers")] = "1,2,3",
+    guidance: Annotated[
+        str, typer.Option(help="comma-separated values to go through; else the default")
+    ] = "",
+    against: Annotated[list[str], typer.Option(help="another checkpoint to measure beside it")] = [],  # noqa: B006
+    segmenter: Annotated[str, typer.Option(help="the judge of mask fit")] = "polyp-segmenter",
+    features: Annotated[
+        Path | None, typer.Option(help="SqueezeNet 1.1 weights (.safetensors) for classifier and KID")
+    ] = None,
+    far: Annotated[int, typer.Option(min=1, help="masks unlike any training mask")] = 50,
+    only_fit: Annotated[bool, typer.Option("--only-fit", help="leave out copies and far masks")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+) -> None:
+    """Mask fit, realism, spectrum, diversity and copies of a checkpoint, each beside its floor. Sheets hold real
+    pictures: keep the folder private."""
+    chosen, values = _seeds(seeds), _numbers(guidance)
+    for checkpoint in (name, segmenter, *against):
+        find(checkpoint)
+    net = features or (FEATURE_NET if FEATURE_NET.is_file() else None)
+    folder = out or Workspace.default().runs / f"{time.strftime('%Y%m%d-%H%M%S')}_evaluate_{Path(name).name}"
+    from siamese.tasks.evaluate import EvaluateRequest, evaluate
+
+    request = EvaluateRequest(
+        checkpoint=name,
+        data=tuple(data),
+        out=folder,
+        split=split,
+        seeds=chosen,
+        guidance=values,
+        against=tuple(against),
+        segmenter=segmenter,
+        feature_net=net,
+        far=far,
+        only_fit=only_fit,
+        device=device,
+    )
+    if net is None:
+        console.print("No feature net (--features): classifier and KID are left out.")
+    with closing(evaluate(request)) as found, _StopSignal() as stop, _Bar() as bar:
+        for event in found:
+            bar.show(event)
+            if stop.asked:
+                console.print("Stopped as asked; nothing was written.")
+                raise typer.Exit(130)
+    print((folder / "report.md").read_text(encoding="utf-8"))
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -187,6 +264,13 @@ def _seeds(text: str) -> tuple[int, ...]:
         raise typer.BadParameter(
             f"--seeds {text}: expected whole numbers with commas, e.g. --seeds 1,2,3."
         ) from None
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise typer.BadParameter(f"--guidance {text}: expected numbers with commas, e.g. 1,2,3.") from None
 
 
 def _mask_files(path: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from siamese.errors import RecipeError
 
@@ -42,6 +42,12 @@ class AutoencoderRecipe(Settings):
         description="fixed PCA of f×f blocks beside encoder and decoder, which learn the rest; SD 1.5 has none",
     )
     middle_attention: bool = Field(False, description="self-attention at the coarsest level (SD 1.5 has it)")
+    texture: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="width of the network that draws fine texture on decoded pictures; 0: none",
+    )
 
     @property
     def factor(self) -> int:
@@ -83,8 +89,13 @@ class DiffusionRecipe(Settings):
         True, description="rescale the schedule so that t = 999 is pure noise (needs v)"
     )
     min_snr: float | None = Field(
-        5.0, gt=0, description="min-SNR weight of each sample; none: unweighted, as the paper"
+        5.0, gt=0, description='min-SNR weight of each sample; "none": unweighted, as the paper'
     )
+
+    @field_validator("min_snr", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value  # TOML has no null
 
     @model_validator(mode="after")
     def _terminal(self) -> DiffusionRecipe:
@@ -162,12 +173,24 @@ class AutoencoderStage(StageRecipe):
     kl: float = Field(1e-6, ge=0, description="weight of the KL term")
     features: float = Field(0.5, ge=0, description="weight of the feature loss; needs data.feature_net")
     adversarial: float = Field(0.0, ge=0, description="weight of the hinge PatchGAN loss")
-    decoder_only: bool = Field(
-        False, description="keep encoder and latents as they are; train the decoder alone"
+    trains: Literal["all", "decoder", "texture"] = Field(
+        "all", description="decoder, texture: keep the encoder and so the latents; train that part alone"
+    )
+    bands: float = Field(
+        0.0, ge=0, description="weight of the loss on local contrast in fine bands, for the texture"
     )
     latent_noise: float = Field(
         0.05, ge=0, description="SD of noise on the latents before decoding, in latent SDs"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _before_0_2(cls, values: object) -> object:
+        """Checkpoints of version 0.1 say `decoder_only` in their recipe."""
+        if isinstance(values, dict) and isinstance(values.get("decoder_only"), bool):
+            values = dict(values)
+            values.setdefault("trains", "decoder" if values.pop("decoder_only") else "all")
+        return values
 
 
 class BaseStage(StageRecipe):
@@ -178,6 +201,10 @@ class SiameseStage(StageRecipe):
     """Control branch and U-Net with the four losses."""
 
     mask_only: float = Field(0.2, ge=0, lt=1, description="first share of the stage with L_m alone")
+    fresh_control: bool = Field(
+        False,
+        description="from a start: copy the control branch anew from the U-Net instead of going on with it",
+    )
 
 
 class SegmenterStage(StageRecipe):
@@ -247,6 +274,10 @@ class Recipe(Settings):
             )
         if len(self.denoiser.attention) != len(self.denoiser.widths):
             raise ValueError("denoiser.attention needs one value for each of denoiser.widths")
+        if self.train_autoencoder.trains == "texture" and not self.autoencoder.texture:
+            raise ValueError(
+                'train_autoencoder.trains = "texture" needs autoencoder.texture above 0, e.g. 32'
+            )
         if self.hint.unshuffle > f or f % self.hint.unshuffle:
             raise ValueError(f"hint.unshuffle {self.hint.unshuffle} must divide the autoencoder factor {f}")
         if self.sampling.style is not None and self.styles and self.sampling.style not in self.styles:

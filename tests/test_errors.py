@@ -32,14 +32,27 @@ def test_other_errors_pass() -> None:
         raise SafetensorError("header too large")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk"
+)
 def test_training_on_a_full_disk_keeps_the_last_good_checkpoint(small_dataset: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True
+    ).returncode:
         pytest.skip("this machine lets nobody mount")
     try:
-        words = ["train", str(TINY), "--data", str(small_dataset), "--run", str(disk / "run"), "--precision", "fp32"]
+        words = [
+            "train",
+            str(TINY),
+            "--data",
+            str(small_dataset),
+            "--run",
+            str(disk / "run"),
+            "--precision",
+            "fp32",
+        ]
         done = subprocess.run(
             [sys.executable, "-m", "siamese", *words], cwd=ROOT, capture_output=True, text=True, timeout=300
         )

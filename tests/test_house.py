@@ -21,7 +21,14 @@ TESTS = sorted(HOUSE.glob("tests/**/*.py"))
 
 # Each line may import those above it, never its own strangers nor what stands below.
 ORDER = (
-    ("siamese.errors", "siamese.events", "siamese.recipe", "siamese.workspace", "siamese.shipped", "siamese.store"),
+    (
+        "siamese.errors",
+        "siamese.events",
+        "siamese.recipe",
+        "siamese.workspace",
+        "siamese.shipped",
+        "siamese.store",
+    ),
     ("siamese.masks",),
     ("siamese.data",),
     ("siamese.diffusion", "siamese.metrics", "siamese.study"),

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 DARK = 26  # brightest channel of black borders and boxes after blur (PolypGen panels reach 22)
+TEXT_HEIGHT = 576  # height at which characters are looked for, pixels
 
 
 def field_of_view(picture: np.ndarray) -> np.ndarray:
@@ -53,27 +54,72 @@ def corner_box(picture: np.ndarray) -> np.ndarray:
 
 
 def burnt_in_text(picture: np.ndarray) -> np.ndarray:
-    """Small, bright, colourless strokes in the left third, several in a column; True on and around them, else False."""
+    """White characters, three or more of one height in a row, in the left two fifths; True on and around them.
+
+    Rows that are found are filled out with fainter and touching strokes, and so is the column that they stand in;
+    highlights between them may go with the text. All False where no row of characters stands.
+    """
     height, width = picture.shape[:2]
-    small = cv2.resize(picture, (384, 384), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    strokes = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, np.ones((13, 13), np.uint8)) > 45
-    spread = small.max(axis=2).astype(int) - small.min(axis=2)
-    strokes &= (spread < 60) & (grey > 110)
-    strokes[:, 130:] = False
-    joined = cv2.morphologyEx(strokes.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 9), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
-    found = np.zeros_like(joined)
-    for k in range(1, count):
-        w, h, area = stats[k][2:]
-        if 8 <= w <= 100 and 3 <= h <= 14 and w >= 1.5 * h and area >= 0.35 * w * h:
-            found[labels == k] = 1
-    if found.sum() < 60:
+    scaled = (round(width * TEXT_HEIGHT / height), TEXT_HEIGHT)
+    shrinking = height > TEXT_HEIGHT
+    small = cv2.resize(picture, scaled, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
+    small = small[:, : round(0.42 * scaled[0])]
+    white = small.min(axis=2)  # strokes stand out most in the darkest channel of tissue, mostly blue
+    contrast = cv2.morphologyEx(white, cv2.MORPH_TOPHAT, np.ones((19, 19), np.uint8))
+    words = np.zeros(white.shape, bool)
+    for level in (28, 40, 60):
+        words |= _words(_strokes(contrast > level, contrast, white))
+    if not words.any():
         return np.zeros((height, width), bool)
-    found = cv2.dilate(found, np.ones((5, 5), np.uint8)) & cv2.dilate(
-        strokes.astype(np.uint8), np.ones((5, 5), np.uint8)
-    )
-    return cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
+    rows, columns = (np.flatnonzero(words.any(axis=axis)) for axis in (1, 0))
+    column = np.zeros_like(words)
+    column[max(0, rows[0] - 40) : rows[-1] + 40, max(0, columns[0] - 30) : columns[-1] + 30] = True
+    faint = contrast > 15
+    found = words | (_strokes(faint, contrast, white) & (column | _grown(words, 9, 221)))
+    found |= _grown(words, 5, 161) & faint & (white >= 120)
+    joined = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 11), np.uint8))
+    black = (small.max(axis=2) <= DARK).astype(np.uint8)
+    black = cv2.morphologyEx(black, cv2.MORPH_OPEN, np.ones((15, 15), np.uint8))
+    full = np.zeros(scaled[::-1], np.uint8)
+    full[:, : small.shape[1]] = _grown(joined, 7, 7) & ~_grown(black, 7, 7)
+    return cv2.resize(full, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
+
+
+def _grown(where: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    return cv2.dilate(where.astype(np.uint8), np.ones((rows, columns), np.uint8)).astype(bool)
+
+
+def _strokes(candidate: np.ndarray, contrast: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """Connected pieces of `candidate` no larger than characters or a touching word, white and clear at their peak."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(candidate.astype(np.uint8))
+    wide, high, area = stats[:, 2], stats[:, 3], stats[:, 4]
+    clear, brightest = np.zeros(count), np.zeros(count)
+    np.maximum.at(clear, labels[candidate], contrast[candidate])
+    np.maximum.at(brightest, labels[candidate], white[candidate])
+    kept = (high >= 3) & (high <= 26) & (area >= 5) & ((wide <= 28) | ((high <= 20) & (wide <= 130)))
+    kept &= (clear >= 30) & (brightest >= 125)
+    kept[0] = False
+    return kept[labels]
+
+
+def _words(strokes: np.ndarray) -> np.ndarray:
+    """Strokes of one height side by side, three characters or more; all False below six characters in all."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(strokes.astype(np.uint8))
+    left, top, wide, high, area = stats[1:].T
+    right, bottom = left + wide, top + high
+    thin = (area <= 0.75 * wide * high) | (wide <= 16)
+    fits = (high >= 7) & (high <= 20) & (wide >= 2) & thin
+    gap = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
+    beside = (gap <= 16) & (abs(top[:, None] - top) <= 2) & (abs(bottom[:, None] - bottom) <= 2)
+    beside &= fits[:, None] & fits
+    row, before = beside.astype(np.float32), 0
+    while row.sum() > before:  # neighbours of neighbours
+        before, row = row.sum(), (row @ row > 0).astype(np.float32)
+    characters = np.maximum(1, np.round(wide / (0.75 * high))) * fits
+    word = (row @ characters >= 3) & fits
+    if characters[word].sum() < 6:
+        return np.zeros(strokes.shape, bool)
+    return np.concatenate([[False], word])[labels]
 
 
 def outline(inside: np.ndarray) -> list[tuple[float, float]]:

@@ -74,19 +74,8 @@ def read_recipe(folder: Path) -> tuple[Recipe, dict[str, str]]:
     Raises:
         CheckpointError: not safetensors, truncated, or not one of ours.
     """
+    metadata = _metadata(folder / FILE)
     path = folder / FILE
-    head = path.open("rb").read(8)
-    if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04":
-        raise CheckpointError(
-            f"{path} is a pickle, which can run code and is never opened; convert it to safetensors."
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or truncated ({error}); copy it again from its source."
-        ) from None
     if "segmenter" in metadata:
         raise CheckpointError(
             f"{path} is a segmenter, which paints no pictures; choose a checkpoint of the Siamese stage."
@@ -96,6 +85,27 @@ def read_recipe(folder: Path) -> tuple[Recipe, dict[str, str]]:
             f"{path} is safetensors of another kind (no Siamese Studio recipe inside); choose one trained here."
         )
     return parse_json(metadata["recipe"], f"recipe inside {path}"), metadata
+
+
+def is_segmenter(folder: Path) -> bool:
+    """Does the folder hold a segmenter (segmentation.judge) instead of a model that paints?"""
+    return "segmenter" in _metadata(folder / FILE)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04":
+        raise CheckpointError(
+            f"{path} is a pickle, which can run code and is never opened; convert it to safetensors."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or truncated ({error}); copy it again from its source."
+        ) from None
 
 
 def load(

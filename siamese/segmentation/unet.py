@@ -24,12 +24,15 @@ class UNetSegmenter(nn.Module):
         self.up = nn.ModuleList(_block(a + b, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
         self.head = nn.Conv2d(widths[0], 4, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.stem(F.pixel_unshuffle(x, 2))
-        skips = []
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """x (B,3,S,S) in [-1,1] → feature maps, finest (S/2) first."""
+        maps = [self.stem(F.pixel_unshuffle(x, 2))]
         for block in self.down:
-            skips.append(h)
-            h = block(F.max_pool2d(h, 2))
+            maps.append(block(F.max_pool2d(maps[-1], 2)))
+        return maps
+
+    def forward(self, x: Tensor) -> Tensor:
+        *skips, h = self.encode(x)
         for block in self.up:
             h = F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False)
             h = block(torch.cat([skips.pop(), h], dim=1))

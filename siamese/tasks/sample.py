@@ -20,6 +20,7 @@ from siamese.diffusion import checkpoint
 from siamese.diffusion.checkpoint import Loaded
 from siamese.diffusion.device import choose_precision, precision_name
 from siamese.diffusion.sampler import SAMPLERS, start_noise
+from siamese.diffusion.texture import texture_noise
 from siamese.errors import RecipeError
 from siamese.events import Notice, Preview
 from siamese.masks.mask import Mask
@@ -124,7 +125,7 @@ def sample(loaded: Loaded, mask: Mask, request: SampleRequest) -> Iterator[Notic
             done += len(seeds)
             left = (time.monotonic() - begun) / done * (total - done)
             yield Preview(step, request.steps, conditions.preview(z), seeds, left)
-        images = conditions.decode(z)
+        images = conditions.decode(z, seeds)
         seconds = (time.monotonic() - group_begun) / len(seeds)
         for seed, image in zip(seeds, images, strict=True):
             yield SampleResult(image, used, seed, {"seed": seed, **facts}, seconds)
@@ -184,9 +185,14 @@ class _Conditions:
         return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in small])
 
     @torch.no_grad()
-    def decode(self, z: Tensor) -> np.ndarray:
+    def decode(self, z: Tensor, seeds: Sequence[int]) -> np.ndarray:
         """(n,S,S,3) uint8 through the autoencoder, one picture at a time to bound the memory."""
-        pieces = [self.model.autoencoder.decode(one[None].to(self.model.dtype)) for one in z]
+        model = self.model
+        noise = texture_noise(seeds, model.recipe.size).to(model.device)
+        pieces = [
+            model.autoencoder.decode(one[None].to(model.dtype), n[None])
+            for one, n in zip(z, noise, strict=True)
+        ]
         return batches.to_images(torch.cat(pieces))
 
 

@@ -22,6 +22,7 @@ from siamese.diffusion.discriminator import PatchDiscriminator, adversarial_loss
 from siamese.diffusion.losses import NoisySample, denoising_loss, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.sampler import dpm_solver, start_noise
+from siamese.diffusion.texture import band_distance, texture_noise
 from siamese.metrics.features import SqueezeNetFeatures, feature_distance
 from siamese.recipe import Recipe
 from siamese.segmentation.unet import UNetSegmenter, segmentation_loss
@@ -96,17 +97,21 @@ class AutoencoderTask:
 
     def __init__(self, bench: Bench, model: SiameseDiffusion, fresh: bool):
         self.bench, self.model, self.stage = bench, model, bench.recipe.train_autoencoder
-        kl = model.autoencoder.kl
-        parts: dict[str, nn.Module] = {"decoder": kl.decoder, "post_quant_conv": kl.post_quant_conv}
-        if not self.stage.decoder_only:
+        kl, trains = model.autoencoder.kl, self.stage.trains
+        parts: dict[str, nn.Module] = {}
+        if trains in ("all", "decoder"):
+            parts |= {"decoder": kl.decoder, "post_quant_conv": kl.post_quant_conv}
+        if trains == "all":
             parts |= {"encoder": kl.encoder, "quant_conv": kl.quant_conv}
+        if trains == "texture" and model.autoencoder.texture is not None:
+            parts["texture"] = model.autoencoder.texture
         self.discriminator: PatchDiscriminator | None = None
         if self.stage.adversarial:
             with seeded(bench.recipe.seed, "discriminator", "weights"):
                 self.discriminator = PatchDiscriminator().to(bench.device)
             parts["discriminator"] = self.discriminator
         self.trained: nn.Module = nn.ModuleDict(parts)
-        if bench.recipe.autoencoder.linear_path and not self.stage.decoder_only and fresh:
+        if bench.recipe.autoencoder.linear_path and trains == "all" and fresh:
             model.autoencoder.start_linear_path(self._crops(16_384))
         path = bench.recipe.data.feature_net
         self.features = SqueezeNetFeatures(path).to(bench.device) if path and self.stage.features else None
@@ -132,16 +137,27 @@ class AutoencoderTask:
         return {"x": batches.to_x(crops)}
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        autoencoder, x = self.model.autoencoder, batch["x"]
+        autoencoder, x, trains = self.model.autoencoder, batch["x"], self.stage.trains
         g = generator(self.bench.recipe.seed, "autoencoder noise", step)
-        with torch.set_grad_enabled(not self.stage.decoder_only):
+        with torch.set_grad_enabled(trains == "all"):
             mean, logvar = autoencoder.posterior(x)
         spread = mean.detach().float().std()
         noise = torch.randn(mean.shape, generator=g).to(mean.device)
         z = mean + (torch.exp(0.5 * logvar) + self.stage.latent_noise * spread) * noise
-        y = autoencoder.decode_raw(z).float()
-        kl = 0.5 * (mean.float().square() + logvar.float().exp() - 1 - logvar.float()).mean()
-        found = {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}
+        with torch.set_grad_enabled(trains != "texture"):
+            y = autoencoder.decode_raw(z).float()
+        found = {}
+        if trains == "texture" and autoencoder.texture is not None:
+            drawn = torch.randn((len(x), 1, *x.shape[-2:]), generator=g).to(x.device)
+            added = autoencoder.texture(y, drawn).float()
+            # what is added has no part in coarse colour: the latents hold that
+            found["coarse"] = 10 * F.avg_pool2d(added, 8).square().mean()
+            y = y + added
+        else:
+            kl = 0.5 * (mean.float().square() + logvar.float().exp() - 1 - logvar.float()).mean()
+            found |= {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}
+        if self.stage.bands:
+            found["bands"] = self.stage.bands * band_distance(y, x)
         if self.features is not None:
             found["features"] = self.stage.features * feature_distance(self.features, y, x)
         if self.discriminator is not None:
@@ -151,7 +167,7 @@ class AutoencoderTask:
 
     def fit(self) -> None:
         """Mean and SD a latent channel, and the linear latent → RGB map, on up to 128 pictures."""
-        if self.stage.decoder_only:
+        if self.stage.trains != "all":
             return
         autoencoder = self.model.autoencoder
         count = min(128, len(self.bench.pictures))
@@ -174,7 +190,8 @@ class AutoencoderTask:
 
     def preview(self) -> np.ndarray:
         x = batches.to_x(self.bench.pictures.images[:PREVIEWS]).to(self.bench.device)
-        back = self.model.autoencoder.decode(self.model.autoencoder.encode(x))
+        noise = texture_noise(range(len(x)), x.shape[-1]).to(x.device)
+        back = self.model.autoencoder.decode(self.model.autoencoder.encode(x), noise)
         return np.concatenate([batches.to_images(x), batches.to_images(back)])
 
 
@@ -227,7 +244,8 @@ class _DiffusionTask:
             return model.predict_noise(z_t, t, hint, context, frame, guidance)
 
         *_, z_0 = dpm_solver(predict, z_T[:count], recipe.diffusion, 20)
-        return batches.to_images(model.autoencoder.decode(z_0))
+        noise = texture_noise(range(len(hint)), recipe.size).to(device)
+        return batches.to_images(model.autoencoder.decode(z_0, noise))
 
 
 class BaseTask(_DiffusionTask):

@@ -170,35 +170,42 @@ class _Worker:
                 return UNetSegmenter(recipe.train_segmenter.widths).to(device)
             model = SiameseDiffusion(recipe)
         before = self.run.before(self.stage)
-        if before is not None:
-            model.load_state_dict(_weights(before.folder))
-        elif self.start is not None:
-            self._warm_start(model)
+        fresh = self.stage == "siamese" and (self.start is None or recipe.train_siamese.fresh_control)
+        if before is not None or self.start is not None:
+            found = _weights(before.folder) if before is not None else self._start_weights()
+            anew = ("control.", "dhi.") if fresh else ()
+            own = model.state_dict()
+            kept = {name: own[name] for name in own if name.startswith((*anew, "autoencoder.texture."))}
+            model.load_state_dict(kept | {n: v for n, v in found.items() if not n.startswith(anew)})
         elif self.stage != "autoencoder":
             raise RecipeError(
                 f"Stage {self.stage} needs an earlier one: run the autoencoder in this --run folder first, "
                 "or --start CHECKPOINT."
             )
-        if self.stage == "siamese" and self.start is None:
+        if fresh:
             model.control.copy_encoder(model.unet)
-        found = np.array(self.bench.pictures.styles)
+        of = np.array(self.bench.pictures.styles)
         for k, style in enumerate(recipe.styles):
-            if (found == style).any():
+            if (of == style).any():
                 model.views[k] = torch.from_numpy(
-                    batches.typical_view(self.bench.pictures.views[found == style])
+                    batches.typical_view(self.bench.pictures.views[of == style])
                 )
         return model.to(device)
 
-    def _warm_start(self, model: SiameseDiffusion) -> None:
+    def _start_weights(self) -> dict[str, Tensor]:
         folder = find(self.start)
         found, _ = checkpoint.read_recipe(folder)
+        own = self.bench.recipe
+        if not found.autoencoder.texture:  # a texture network can be added to what has none
+            widened = found.autoencoder.model_copy(update={"texture": own.autoencoder.texture})
+            found = found.model_copy(update={"autoencoder": widened})
         shapes = ("autoencoder", "hint", "denoiser", "size", "styles")
-        differing = [name for name in shapes if getattr(found, name) != getattr(model.recipe, name)]
+        differing = [name for name in shapes if getattr(found, name) != getattr(own, name)]
         if differing:
             raise RecipeError(
                 f"--start {self.start} was built with other {', '.join(differing)}; use its sizes and styles."
             )
-        model.load_state_dict(_weights(folder))
+        return _weights(folder)
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:

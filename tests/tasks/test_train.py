@@ -19,6 +19,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from siamese import recipe
+from siamese.diffusion import checkpoint
+from siamese.diffusion.texture import texture_noise
 from siamese.errors import DatasetError, MachineError, RecipeError
 from siamese.events import Done, Notice, Preview, Progress, Saved, Scalars
 from siamese.tasks.loop import learning_rate
@@ -218,8 +220,8 @@ def test_paper_recipe_trains_the_decoder_alone(
 def test_the_decoder_alone_can_be_polished(
     small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
 ) -> None:
-    """decoder_only with the PatchGAN: encoder, latents and denoiser stay; the decoder learns."""
-    words = ['stages=["autoencoder"]', "train_autoencoder.steps=4", "train_autoencoder.decoder_only=true"]
+    """The decoder with the PatchGAN: encoder, latents and denoiser stay; the decoder learns."""
+    words = ['stages=["autoencoder"]', "train_autoencoder.steps=4", "train_autoencoder.trains=decoder"]
     settings = recipe.read(TINY, [*words, "train_autoencoder.adversarial=0.1", "train_autoencoder.crop=32"])
     source = tiny_run[0] / "checkpoints" / "siamese-0000040"
     request = TrainRequest(settings, (small_dataset,), tmp_path / "run", start=str(source), precision="fp32")
@@ -233,6 +235,50 @@ def test_the_decoder_alone_can_be_polished(
     assert all(
         name.startswith(("autoencoder.kl.decoder", "autoencoder.kl.post_quant_conv")) for name in changed
     )
+
+
+def test_a_texture_network_is_added_and_trained_alone(
+    small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
+) -> None:
+    words = ['stages=["autoencoder"]', "train_autoencoder.steps=4", "train_autoencoder.trains=texture"]
+    words += ["autoencoder.texture=8", "train_autoencoder.adversarial=0.1", "train_autoencoder.bands=1"]
+    source = tiny_run[0] / "checkpoints" / "siamese-0000040"
+    settings = recipe.read(TINY, [*words, "train_autoencoder.crop=64"])
+    request = TrainRequest(settings, (small_dataset,), tmp_path / "run", start=str(source), precision="fp32")
+    events = list(train(request))
+    assert losses(events, "autoencoder")[4].keys() == {
+        "coarse",
+        "bands",
+        "adversarial",
+        "discriminator",
+        "lr",
+    }
+    folder = tmp_path / "run/checkpoints/autoencoder-0000004"
+    before, after = load_file(source / "model.safetensors"), load_file(folder / "model.safetensors")
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    added = {name for name in after if name not in before}
+    assert added and all(name.startswith("autoencoder.texture.") for name in added)
+    autoencoder = checkpoint.load(folder).model.autoencoder
+    z = torch.zeros(1, 4, 8, 8)
+    plain, one, other = (
+        autoencoder.decode(z, noise) for noise in (None, *texture_noise([1, 2], 64)[:, None])
+    )
+    assert not torch.equal(plain, one) and not torch.equal(one, other)  # drawn anew for each seed
+
+
+def test_a_control_branch_can_start_anew(
+    small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
+) -> None:
+    words = ['stages=["siamese"]', "train_siamese.steps=1", "train_siamese.lr=1e-12", "train_siamese.ema=0"]
+    source = tiny_run[0] / "checkpoints" / "siamese-0000040"
+    for anew in (False, True):
+        settings = recipe.read(TINY, [*words, f"train_siamese.fresh_control={str(anew).lower()}"])
+        run = tmp_path / str(anew)
+        list(train(TrainRequest(settings, (small_dataset,), run, start=str(source), precision="fp32")))
+        found = load_file(run / "checkpoints/siamese-0000001/model.safetensors")
+        same = torch.allclose(found["control.conv_in.weight"], found["unet.conv_in.weight"], atol=1e-6)
+        assert same == anew
+        assert (found["dhi.conv_out.weight"].abs().max() < 1e-6) == anew
 
 
 def test_a_checkpoint_of_other_sizes_cannot_start_a_run(

@@ -126,7 +126,7 @@ def ready(page: Page) -> None:
 
 def saved(page: Page) -> None:
     """Wait until the server holds what is on the screen."""
-    page.wait_for_function("__mask.saved()", timeout=PATIENCE)
+    page.wait_for_function("window.__mask && __mask.saved()", timeout=PATIENCE)
 
 
 def stroke(page: Page, *points: tuple[float, float], button: str = "left") -> None:

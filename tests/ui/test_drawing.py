@@ -84,8 +84,12 @@ def test_strokes_drawn_while_the_server_is_away_are_saved_when_it_returns(contex
     drawn = page.evaluate(FACTS)
     assert not page.evaluate("__mask.saved()")
     own_server.start()
-    saved(page)
-    assert page.evaluate(FACTS) == drawn
+    page.wait_for_function(  # Gradio may reload the page at any moment after the server's return
+        "(drawn) => window.__mask && __mask.saved() && JSON.stringify("
+        + FACTS
+        + ") === JSON.stringify(drawn)",
+        arg=drawn,
+    )
     assert int(stored(own_server.workspace).labels.sum()) == drawn[0]
 
 

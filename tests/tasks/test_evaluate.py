@@ -1,0 +1,138 @@
+"""Evaluation: every figure for every row, with its interval; errors before anything is synthesized."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from siamese.errors import CheckpointError, DatasetError, RecipeError
+from siamese.events import Progress, Saved
+from siamese.metrics.features import FIRES
+from siamese.segmentation import judge
+from siamese.tasks.evaluate import EvaluateRequest, evaluate
+from tests.conftest import ROOT, draw_case, write_dataset
+
+
+@pytest.fixture(scope="module")
+def split_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty drawn cases: 20 train, 10 val, 10 test; the first test picture is a training picture, mirrored."""
+    root = write_dataset(tmp_path_factory.mktemp("data") / "split", 40)
+    stems = [f"case{k:03d}" for k in range(40)]
+    for name, part in (("train", stems[:20]), ("val", stems[20:30]), ("test", stems[30:])):
+        (root / f"{name}.txt").write_text("\n".join(part), encoding="utf-8")
+    cv2.imwrite(str(root / "images" / "case030.png"), draw_case(3)[0][:, ::-1, ::-1])
+    return root
+
+
+@pytest.fixture(scope="module")
+def feature_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SqueezeNet 1.1 with weights drawn by seed: random features still tell sets apart."""
+    g = torch.Generator().manual_seed(0)
+    shapes = {"features.0": (64, 3, 3)}
+    inside = 64
+    for index, squeeze, expand in FIRES:
+        shapes[f"features.{index}.squeeze1x1"] = (squeeze, inside, 1)
+        shapes[f"features.{index}.expand1x1"] = (expand, squeeze, 1)
+        shapes[f"features.{index}.expand3x3"] = (expand, squeeze, 3)
+        inside = 2 * expand
+    tensors = {}
+    for name, (out, channels, side) in shapes.items():
+        tensors[f"{name}.weight"] = (
+            torch.randn(out, channels, side, side, generator=g) * (2 / (channels * side**2)) ** 0.5
+        )
+        tensors[f"{name}.bias"] = torch.zeros(out)
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def request_(
+    tiny_run: tuple[Path, list], split_dataset: Path, feature_net: Path, tmp_path_factory
+) -> EvaluateRequest:
+    folder = tmp_path_factory.mktemp("evaluate")
+    judge.publish(tiny_run[0] / "checkpoints" / "segmenter-0000020", folder / "judge")
+    return EvaluateRequest(
+        checkpoint=str(tiny_run[0] / "checkpoints" / "siamese-0000040"),
+        data=(split_dataset,),
+        out=folder / "out",
+        seeds=(1, 2),
+        segmenter=str(folder / "judge"),
+        feature_net=feature_net,
+        far=6,
+        device="cpu",
+    )
+
+
+def test_every_row_has_every_figure_with_its_interval(request_: EvaluateRequest) -> None:
+    events = list(evaluate(request_))
+    assert any(isinstance(e, Progress) and e.seconds_left is not None for e in events)
+    assert isinstance(events[-1], Saved)
+    report = json.loads((request_.out / "report.json").read_text("utf-8"))
+    assert report["masks"] == 10
+    assert report["seeds"] == [1, 2]
+    floor, back, made = report["rows"]
+    measured = {"dice", "classifier", "KID", "classifier, same frame", "KID, same frame", "diversity"}
+    measured |= {"spectrum, lowest", "spectrum, highest"}
+    measured |= {f"copies, {space}" for space in ("grey", "latents", "segmenter")}
+    assert set(made["figures"]) == measured
+    assert set(back["figures"]) == measured - {"diversity"} | {"PSNR", "PSNR, with texture"}
+    assert set(floor["figures"]) == measured - {"diversity"}
+    for row in report["rows"]:
+        for name, figure in row["figures"].items():
+            assert figure["n"] == 10, name
+            if not name.startswith("KID"):  # its interval is of half the cases
+                assert figure["low"] <= figure["value"] + 1e-9
+                assert figure["value"] <= figure["high"] + 1e-9
+    assert set(report["far"]) == {"tiny", "huge", "several", "star", "border", "empty"}
+    # an untrained painter is seen through; the training picture planted among the real ones is flagged
+    assert made["figures"]["classifier"]["value"] > 0.75 > floor["figures"]["classifier"]["value"]
+    assert made["figures"]["KID"]["value"] > floor["figures"]["KID"]["value"]
+    assert floor["figures"]["copies, grey"]["value"] >= 0.1
+    table = (request_.out / "report.md").read_text("utf-8")
+    assert "| dice |" in table
+    sheets = {p.name: cv2.imread(str(p)) for p in request_.out.glob("*.png")}
+    assert {"nearest_grey.png", "nearest_latents.png", "nearest_segmenter.png"} < set(sheets)
+    assert all(np.ptp(sheet) > 100 for sheet in sheets.values())
+
+
+def test_guidance_is_gone_through_on_val_without_copies(
+    request_: EvaluateRequest, tmp_path: Path, tiny_run: tuple[Path, list], split_dataset: Path
+) -> None:
+    out = tmp_path / "curve"
+    words = ["--split", "val", "--seeds", "1,2", "--guidance", "1,3", "--only-fit", "--device", "cpu"]
+    words += ["--segmenter", request_.segmenter, "--data", str(split_dataset), "--out", str(out)]
+    words += ["--features", str(request_.feature_net)]
+    done = subprocess.run(
+        [sys.executable, "-m", "siamese", "evaluate", "checkpoint", request_.checkpoint, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "guidance 3" in done.stdout
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    assert [row["name"].rpartition(" ")[2] for row in report["rows"][2:]] == ["1", "3"]
+    assert not any(name.startswith("copies") for row in report["rows"] for name in row["figures"])
+    assert report["far"] == {}
+
+
+def test_what_cannot_be_measured_is_said_at_once(request_: EvaluateRequest, small_dataset: Path) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(DatasetError, match="at least 10 are needed"):
+        next(evaluate(replace(request_, data=(small_dataset,))))
+    with pytest.raises(RecipeError, match="at least two seeds"):
+        next(evaluate(replace(request_, seeds=(1,))))
+    with pytest.raises(CheckpointError, match="No checkpoint"):
+        next(evaluate(replace(request_, segmenter="nowhere")))
