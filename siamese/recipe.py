@@ -179,6 +179,9 @@ class AutoencoderStage(StageRecipe):
     bands: float = Field(
         0.0, ge=0, description="weight of the loss on local contrast in fine bands, for the texture"
     )
+    statistics: float = Field(
+        0.0, ge=0, description="weight of the loss on local feature statistics; needs data.feature_net"
+    )
     latent_noise: float = Field(
         0.05, ge=0, description="SD of noise on the latents before decoding, in latent SDs"
     )

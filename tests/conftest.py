@@ -63,3 +63,30 @@ def tiny_run(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> t
 def tiny_checkpoint(tiny_run: tuple[Path, list]) -> Path:
     """The folder of the tiny model (64 px), as `--checkpoint` takes it."""
     return tiny_run[0] / "checkpoints" / "siamese-0000040"
+
+
+@pytest.fixture(scope="session")
+def feature_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SqueezeNet 1.1 with weights drawn by seed: random features still tell sets apart."""
+    import torch
+    from safetensors.torch import save_file
+
+    from siamese.metrics.features import FIRES
+
+    g = torch.Generator().manual_seed(0)
+    shapes = {"features.0": (64, 3, 3)}
+    inside = 64
+    for index, squeeze, expand in FIRES:
+        shapes[f"features.{index}.squeeze1x1"] = (squeeze, inside, 1)
+        shapes[f"features.{index}.expand1x1"] = (expand, squeeze, 1)
+        shapes[f"features.{index}.expand3x3"] = (expand, squeeze, 3)
+        inside = 2 * expand
+    tensors = {}
+    for name, (out, channels, side) in shapes.items():
+        tensors[f"{name}.weight"] = (
+            torch.randn(out, channels, side, side, generator=g) * (2 / (channels * side**2)) ** 0.5
+        )
+        tensors[f"{name}.bias"] = torch.zeros(out)
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_file(tensors, path)
+    return path

@@ -149,7 +149,10 @@ class _Measure:
         return row
 
     def _features(self, images: np.ndarray, hidden: np.ndarray | None) -> np.ndarray:
-        """(N,512): the mean over the last map of pictures at 227 px, with `hidden` (N,S,S) painted black."""
+        """(N,512) of norm √512: the mean over the last map of pictures at 227 px, with `hidden` (N,S,S) painted black.
+
+        The norm makes KID's x·y/D a cosine; the raw ones are hundreds in size, and their cube is noise.
+        """
         assert self.net is not None
         found = []
         for k, image in enumerate(images):
@@ -157,7 +160,8 @@ class _Measure:
             small = cv2.resize(shown, (FEATURE_SIZE, FEATURE_SIZE), interpolation=cv2.INTER_AREA)
             with torch.no_grad():
                 found.append(self.net(batches.to_x([small]))[-1].mean((2, 3))[0].numpy())
-        return np.stack(found)
+        flat = np.stack(found)
+        return flat / np.linalg.norm(flat, axis=1, keepdims=True) * flat.shape[1] ** 0.5
 
     def _spectrum(self, images: np.ndarray) -> dict[str, Figure]:
         real = fidelity.power_spectra(self.real.images)

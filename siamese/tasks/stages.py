@@ -23,7 +23,7 @@ from siamese.diffusion.losses import NoisySample, denoising_loss, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.sampler import dpm_solver, start_noise
 from siamese.diffusion.texture import band_distance, texture_noise
-from siamese.metrics.features import SqueezeNetFeatures, feature_distance
+from siamese.metrics.features import SqueezeNetFeatures, feature_distance, statistics_distance
 from siamese.recipe import Recipe
 from siamese.segmentation.unet import UNetSegmenter, segmentation_loss
 from siamese.tasks.latents import Latents, draw_variant
@@ -114,7 +114,8 @@ class AutoencoderTask:
         if bench.recipe.autoencoder.linear_path and trains == "all" and fresh:
             model.autoencoder.start_linear_path(self._crops(16_384))
         path = bench.recipe.data.feature_net
-        self.features = SqueezeNetFeatures(path).to(bench.device) if path and self.stage.features else None
+        wanted = self.stage.features or self.stage.statistics
+        self.features = SqueezeNetFeatures(path).to(bench.device) if path and wanted else None
 
     def _crops(self, count: int) -> Tensor:
         """`count` crops (count,3,3f,3f) in [-1,1] from anywhere in the pictures."""
@@ -158,7 +159,9 @@ class AutoencoderTask:
             found |= {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}
         if self.stage.bands:
             found["bands"] = self.stage.bands * band_distance(y, x)
-        if self.features is not None:
+        if self.features is not None and self.stage.statistics:
+            found["statistics"] = self.stage.statistics * statistics_distance(self.features, y, x)
+        if self.features is not None and self.stage.features:
             found["features"] = self.stage.features * feature_distance(self.features, y, x)
         if self.discriminator is not None:
             found["adversarial"], found["discriminator"] = adversarial_losses(self.discriminator, y, x)

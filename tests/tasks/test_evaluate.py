@@ -11,12 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from siamese.errors import CheckpointError, DatasetError, RecipeError
 from siamese.events import Progress, Saved
-from siamese.metrics.features import FIRES
 from siamese.segmentation import judge
 from siamese.tasks.evaluate import EvaluateRequest, evaluate
 from tests.conftest import ROOT, draw_case, write_dataset
@@ -31,28 +28,6 @@ def split_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / f"{name}.txt").write_text("\n".join(part), encoding="utf-8")
     cv2.imwrite(str(root / "images" / "case030.png"), draw_case(3)[0][:, ::-1, ::-1])
     return root
-
-
-@pytest.fixture(scope="module")
-def feature_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SqueezeNet 1.1 with weights drawn by seed: random features still tell sets apart."""
-    g = torch.Generator().manual_seed(0)
-    shapes = {"features.0": (64, 3, 3)}
-    inside = 64
-    for index, squeeze, expand in FIRES:
-        shapes[f"features.{index}.squeeze1x1"] = (squeeze, inside, 1)
-        shapes[f"features.{index}.expand1x1"] = (expand, squeeze, 1)
-        shapes[f"features.{index}.expand3x3"] = (expand, squeeze, 3)
-        inside = 2 * expand
-    tensors = {}
-    for name, (out, channels, side) in shapes.items():
-        tensors[f"{name}.weight"] = (
-            torch.randn(out, channels, side, side, generator=g) * (2 / (channels * side**2)) ** 0.5
-        )
-        tensors[f"{name}.bias"] = torch.zeros(out)
-    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_file(tensors, path)
-    return path
 
 
 @pytest.fixture(scope="module")
