@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from siamese.diffusion.texture import TextureNet
+from siamese.diffusion.texture import Texture
 from siamese.recipe import AutoencoderRecipe
 
 QUIET = -10.0  # log-variance of the posterior at the start of a linear path
@@ -61,7 +61,7 @@ class Autoencoder(nn.Module):
             self.register_buffer("blocks_in", torch.zeros(channels, 3, f, f))
             self.register_buffer("blocks_out", torch.zeros(channels, 3, 2 * f, 2 * f))
             self.register_buffer("blocks_mean", torch.zeros(3))
-        self.texture = TextureNet(recipe.texture) if recipe.texture else None
+        self.texture = Texture(recipe.texture) if recipe.texture else None
 
     def start_linear_path(self, crops: Tensor) -> None:
         """Fit the linear path to crops (N,3,3f,3f) in [-1,1], N well above 4 C, and silence the networks beside it."""
@@ -120,7 +120,7 @@ class Autoencoder(nn.Module):
             f = self.blocks_in.shape[-1]
             wider = F.pad(z_raw, (1, 1, 1, 1), mode="replicate")
             blocks = F.conv_transpose2d(wider, self.blocks_out.to(z_raw), stride=f, padding=f + f // 2)
-            x = x + blocks + _spatial(self.blocks_mean, x)
+            x = _smooth(x) + blocks + _spatial(self.blocks_mean, x)
         return x
 
     def normalise(self, z_raw: Tensor) -> Tensor:
@@ -143,6 +143,13 @@ class Autoencoder(nn.Module):
         """Linear latents → RGB: z (B,C,h,w) → x (B,3,h,w) in [-1,1], almost free."""
         rgb = torch.einsum("rc,bchw->brhw", self.rgb_weight.to(z), z)
         return (rgb + _spatial(self.rgb_bias, z)).clamp(-1, 1)
+
+
+def _smooth(x: Tensor) -> Tensor:
+    """Binomial blur of width 5: what a decoder says beside the linear path carries no pixel-shuffle grid."""
+    side = torch.tensor([1.0, 4, 6, 4, 1]).to(x) / 16
+    kernel = (side[:, None] * side).expand(x.shape[1], 1, 5, 5)
+    return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), kernel, groups=x.shape[1])
 
 
 def _spatial(vector: Tensor, like: Tensor) -> Tensor:

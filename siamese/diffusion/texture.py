@@ -1,7 +1,8 @@
 """Fine texture on a decoded picture: what the latents cannot hold, drawn anew for each picture from noise.
 
-A decoder gives the mean of what a latent may stand for, which is smooth. This small network adds one draw from it, as
-the noise inputs of StyleGAN do (Karras et al., CVPR 2019), trained against a PatchGAN discriminator.
+A decoder gives the mean of what a latent may stand for, which is smooth. This adds one draw of what is missing: white
+noise through learned filters, each as strong as the place calls for. Noise inputs: StyleGAN (Karras et al., CVPR 2019);
+filtered noise scaled by brightness: film grain synthesis of AV1 (Norkin & Birkbeck, DCC 2018).
 """
 
 from __future__ import annotations
@@ -12,28 +13,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PATCH = 2  # works at half resolution, behind a pixel-unshuffle
+FILTERS, FILTER_SIDE = 8, 9
+SPREADS = (1, 2, 4)  # dilations of the middle convolutions
+FAINT = -4.0  # strength before training, before the softplus
 KEY = 0x7E37_0000_7E37  # keeps the texture's draw apart from the start noise of the same seed
 
 
-class TextureNet(nn.Module):
-    """Decoded x (B,3,S,S) in [-1,1] and noise (B,1,S,S) ~ N(0,1) → what to add (B,3,S,S); zero before training."""
+class Texture(nn.Module):
+    """Decoded x (B,3,S,S) in [-1,1] and noise (B,1,S,S) ~ N(0,1) → what to add (B,3,S,S), of mean zero given x."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.conv_in = nn.Conv2d(4 * PATCH**2, width, 3, padding=1)
-        self.middle = nn.ModuleList(
-            nn.Conv2d(width, width, 3, padding=spread, dilation=spread) for spread in (1, 2, 1)
-        )
-        self.conv_out = nn.Conv2d(width, 3 * PATCH**2, 3, padding=1)
+        self.filters = nn.Parameter(0.1 * torch.randn(FILTERS, 3, FILTER_SIDE, FILTER_SIDE))
+        self.conv_in = nn.Conv2d(3, width, 3, padding=1)
+        self.middle = nn.ModuleList(nn.Conv2d(width, width, 3, padding=s, dilation=s) for s in SPREADS)
+        self.conv_out = nn.Conv2d(width, FILTERS, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        nn.init.constant_(self.conv_out.bias, FAINT)
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        h = self.conv_in(F.pixel_unshuffle(torch.cat([x, noise.to(x)], dim=1), PATCH))
+        h = self.conv_in(x)
         for conv in self.middle:
             h = h + conv(F.silu(h))
-        return F.pixel_shuffle(self.conv_out(F.silu(h)), PATCH)
+        strength = F.softplus(self.conv_out(F.silu(h)))
+        filters = self.filters - self.filters.mean((2, 3), keepdim=True)  # no change of colour over an area
+        grain = F.conv2d(noise.to(x), filters.flatten(0, 1)[:, None].to(x), padding=FILTER_SIDE // 2)
+        return (strength[:, :, None] * grain.unflatten(1, (FILTERS, 3))).sum(1)
 
 
 def texture_noise(seeds: Sequence[int], size: int) -> Tensor:

@@ -150,10 +150,7 @@ class AutoencoderTask:
         found = {}
         if trains == "texture" and autoencoder.texture is not None:
             drawn = torch.randn((len(x), 1, *x.shape[-2:]), generator=g).to(x.device)
-            added = autoencoder.texture(y, drawn).float()
-            # what is added has no part in coarse colour: the latents hold that
-            found["coarse"] = 10 * F.avg_pool2d(added, 8).square().mean()
-            y = y + added
+            y = y + autoencoder.texture(y, drawn).float()
         else:
             kl = 0.5 * (mean.float().square() + logvar.float().exp() - 1 - logvar.float()).mean()
             found |= {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}

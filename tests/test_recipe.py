@@ -1,0 +1,35 @@
+"""Recipes: those that ship can be read, old ones still mean what they meant, mistakes are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from siamese import recipe
+from siamese.errors import RecipeError
+from tests.conftest import ROOT, TINY
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "assets" / "recipes").glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_recipes_can_be_read_and_written(path: Path) -> None:
+    read = recipe.read(path)
+    assert recipe.parse_json(read.json()) == read
+
+
+def test_none_is_a_word_where_toml_has_no_null() -> None:
+    assert recipe.read(TINY, ['diffusion.min_snr="none"']).diffusion.min_snr is None
+    with pytest.raises(RecipeError, match="diffusion.min_snr"):
+        recipe.read(TINY, ['diffusion.min_snr="some"'])
+
+
+@pytest.mark.parametrize(("before", "now"), [(True, "decoder"), (False, "all")])
+def test_checkpoints_of_version_0_1_say_decoder_only(before: bool, now: str) -> None:
+    read = recipe.parse({"train_autoencoder": {"decoder_only": before, "steps": 7}})
+    assert read.train_autoencoder.trains == now
+    assert read.train_autoencoder.steps == 7
+
+
+def test_texture_cannot_be_trained_where_there_is_none() -> None:
+    with pytest.raises(RecipeError, match="needs autoencoder.texture above 0"):
+        recipe.read(TINY, ["train_autoencoder.trains=texture"])
