@@ -6,7 +6,6 @@ A user's mistake is one line and exit code 2; anything else is a bug: traceback,
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -15,25 +14,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from siamese import events, recipe
 from siamese.errors import MaskError, SiameseError, writing
 from siamese.masks.mask import Mask
 from siamese.shipped import FILE, find
+from siamese.terminal import Bar, StopSignal, console
 from siamese.workspace import Workspace, write_atomically
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Siamese Studio: masks to tissue.")
 checkpoints = typer.Typer(no_args_is_help=True, help="Look at checkpoints and publish them.")
 app.add_typer(checkpoints, name="checkpoint")
-evaluations = typer.Typer(no_args_is_help=True, help="Measure checkpoints.")
+evaluations = typer.Typer(no_args_is_help=True, help="Measure checkpoints on held-out pictures.")
 app.add_typer(evaluations, name="evaluate")
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 INDEX_SIZE = 384  # side at which training pictures are read for a segmenter's index, pixels
 FEATURE_NET = Path(__file__).resolve().parents[2] / "shared" / "weights" / "squeezenet1_1_fp16.safetensors"
-QUIET_LINE = 5.0  # seconds between lines where there is no terminal to draw a bar in
 
 
 @app.command()
@@ -61,7 +57,7 @@ def train(
     from siamese.tasks.train import train as work
 
     request = TrainRequest(settings, tuple(data), run, seconds, start, device, precision)
-    with closing(work(request)) as found, _StopSignal() as stop, _Bar() as bar:
+    with closing(work(request)) as found, StopSignal() as stop, Bar() as bar:
         for event in _recorded(found, run):
             bar.show(event)
             if stop.asked:
@@ -109,7 +105,7 @@ def sample(
     loaded = load(checkpoint, device)
     folder = PairFolder(out)
     problems = []
-    with _StopSignal() as stop, _Bar() as bar:
+    with StopSignal() as stop, Bar() as bar:
         for number, file in enumerate(files):
             try:
                 read = only or Mask.read(file)
@@ -174,6 +170,9 @@ def publish(
     data: Annotated[
         list[Path], typer.Option("--data", help="for a segmenter: the training sets, for its train index")
     ] = [],  # noqa: B006
+    changes: Annotated[
+        list[str], typer.Option("--set", help="defaults chosen on val, e.g. sampling.guidance=2")
+    ] = [],  # noqa: B006
 ) -> None:
     """Write a run's checkpoint in half precision with its digest, ready to ship."""
     import torch
@@ -192,6 +191,7 @@ def publish(
             print(f"{written}: {written.stat().st_size / 1e6:.2f} MB")
     else:
         loaded = files.load(source)
+        loaded.model.recipe = recipe.changed(loaded.model.recipe, changes, only="sampling")
         facts = {key: value for key, value in loaded.metadata.items() if key not in ("recipe", "format")}
         path = files.save(loaded.model, target, loaded.digests, torch.float16, **facts)
     write_atomically(target / "model.sha256", f"{files.sha256(path)}  {FILE}\n".encode())
@@ -248,7 +248,7 @@ def evaluate_checkpoint(
     )
     if net is None:
         console.print("No feature net (--features): classifier and KID are left out.")
-    with closing(evaluate(request)) as found, _StopSignal() as stop, _Bar() as bar:
+    with closing(evaluate(request)) as found, StopSignal() as stop, Bar() as bar:
         for event in found:
             bar.show(event)
             if stop.asked:
@@ -314,77 +314,6 @@ def _write_preview(event: events.Preview, run: Path) -> None:
         folder.mkdir(exist_ok=True)
     _, data = cv2.imencode(".png", np.hstack(list(event.images))[..., ::-1])
     write_atomically(folder / f"{time.strftime('%Y%m%d-%H%M%S')}_{event.step:07d}.png", data.tobytes())
-
-
-class _StopSignal:
-    """Turns the first SIGINT or SIGTERM into a wish that is looked at between steps; a second SIGINT interrupts."""
-
-    def __enter__(self) -> _StopSignal:
-        self.asked = False
-        self._before = {name: signal.signal(name, self._ask) for name in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def _ask(self, number: int, frame: object) -> None:
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *error: object) -> None:
-        for name, handler in self._before.items():
-            signal.signal(name, handler)
-
-
-class _Bar:
-    """A progress bar with rate, time left and losses; a line every few seconds where there is no terminal."""
-
-    def __enter__(self) -> _Bar:
-        self._figures, self._last, self._task = "", 0.0, None
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[more]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
-
-    def show(self, event: object) -> None:
-        if isinstance(event, events.Notice):
-            console.print(event.text)
-        elif isinstance(event, events.Saved):
-            console.print(f"saved {event.path}")
-        elif isinstance(event, events.Done):
-            console.print(
-                f"{event.stage}: {'finished' if event.complete else 'stopped'} at step {event.step}"
-            )
-        elif isinstance(event, events.Scalars):
-            self._figures = " ".join(f"{name} {value:.4g}" for name, value in event.values.items())
-        elif isinstance(event, events.Progress):
-            self._progress(event)
-
-    def _progress(self, event: events.Progress) -> None:
-        rate = f"{event.rate:.2f}/s " if event.rate else ""
-        left = f"{_clock(event.seconds_left)} left " if event.seconds_left is not None else ""
-        more = f"{rate}{left}{self._figures}"
-        if console.is_terminal:
-            if self._task is None:
-                self._task = self._bar.add_task(event.stage, more="")
-            self._bar.update(
-                self._task, description=event.stage, completed=event.step, total=event.total, more=more
-            )
-        elif time.monotonic() - self._last > QUIET_LINE or event.step == event.total:
-            self._last = time.monotonic()
-            console.print(f"{event.stage} {event.step}/{event.total} {more}")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def main() -> None:

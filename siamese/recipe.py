@@ -360,6 +360,16 @@ def read(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     return parse(values, str(path))
 
 
+def changed(recipe: Recipe, changes: Sequence[str], only: str) -> Recipe:
+    """A recipe with `key=value` changes; RecipeError for a key outside the table `only` or an impossible value."""
+    values = recipe.model_dump()
+    for change in changes:
+        if not change.startswith(f"{only}."):
+            raise RecipeError(f"--set {change}: only {only} can be changed now; train again for the rest.")
+        _apply(values, change)
+    return parse(values)
+
+
 def _apply(values: dict[str, object], change: str) -> None:
     key, sign, text = change.partition("=")
     if not sign or not key.strip():

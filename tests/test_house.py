@@ -35,7 +35,7 @@ ORDER = (
     ("siamese.segmentation",),
     ("siamese.tasks",),
     ("siamese.jobs",),
-    ("siamese.doctor",),
+    ("siamese.doctor", "siamese.terminal"),
     ("siamese",),  # __init__ and __main__: the library's top
     ("ui",),
     ("app",),

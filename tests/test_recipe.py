@@ -33,3 +33,10 @@ def test_checkpoints_of_version_0_1_say_decoder_only(before: bool, now: str) -> 
 def test_texture_cannot_be_trained_where_there_is_none() -> None:
     with pytest.raises(RecipeError, match="needs autoencoder.texture above 0"):
         recipe.read(TINY, ["train_autoencoder.trains=texture"])
+
+
+def test_only_sampling_can_be_changed_after_training() -> None:
+    read = recipe.read(TINY)
+    assert recipe.changed(read, ["sampling.guidance=3"], only="sampling").sampling.guidance == 3
+    with pytest.raises(RecipeError, match="train again"):
+        recipe.changed(read, ["seed=3"], only="sampling")

@@ -33,6 +33,7 @@ from siamese.tasks.sample import SampleRequest, SampleResult, load, sample
 from siamese.workspace import write_atomically
 
 FEATURE_SIZE = 227  # the side that SqueezeNet 1.1 was trained at
+ENCODED_TOGETHER = 8  # pictures
 CLOSEST = 12  # pairs of picture and nearest training picture shown for each space
 
 
@@ -269,8 +270,10 @@ def _copies(
 
     @torch.no_grad()
     def latents(images: np.ndarray) -> np.ndarray:
-        model = loaded.model
-        found = [model.autoencoder.encode(batches.to_x([i]).to(model.device, model.dtype)) for i in images]
+        model, found = loaded.model, []
+        for start in range(0, len(images), ENCODED_TOGETHER):
+            x = batches.to_x(images[start : start + ENCODED_TOGETHER])
+            found.append(model.autoencoder.encode(x.to(model.device, model.dtype)))
         return torch.cat(found).flatten(1).float().cpu().numpy()
 
     spaces: dict[str, copies.Features] = {
