@@ -177,7 +177,7 @@ class AutoencoderStage(StageRecipe):
         "all", description="decoder, texture: keep the encoder and so the latents; train that part alone"
     )
     bands: float = Field(
-        0.0, ge=0, description="weight of the loss on local contrast in fine bands, for the texture"
+        0.0, ge=0, description="weight of the losses on local contrast and on the spectrum, for the texture"
     )
     statistics: float = Field(
         0.0, ge=0, description="weight of the loss on local feature statistics; needs data.feature_net"

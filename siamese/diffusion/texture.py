@@ -16,6 +16,7 @@ from torch import Tensor, nn
 FILTERS, FILTER_SIDE = 8, 9
 SPREADS = (1, 2, 4)  # dilations of the middle convolutions
 FAINT = -4.0  # strength before training, before the softplus
+SPECTRUM_BANDS = 12
 KEY = 0x7E37_0000_7E37  # keeps the texture's draw apart from the start noise of the same seed
 
 
@@ -45,6 +46,22 @@ def texture_noise(seeds: Sequence[int], size: int) -> Tensor:
     """(B,1,S,S) float32 ~ N(0,1), one CPU generator a picture: a seed's texture knows no batch or device."""
     draws = [torch.Generator().manual_seed(seed ^ KEY) for seed in seeds]
     return torch.stack([torch.randn((1, size, size), generator=g) for g in draws])
+
+
+def spectrum_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Distance of the log radial power spectra of batches x and y (B,3,S,S), from a quarter of Nyquist up; a scalar."""
+    size = x.shape[-1]
+    window = torch.hann_window(size, periodic=False, device=x.device)
+    frequency = torch.fft.fftfreq(size, device=x.device) * 2  # 1 is Nyquist
+    radius = torch.hypot(frequency[:, None], frequency[None, : size // 2 + 1])
+    band = ((radius - 0.25) / 0.75 * SPECTRUM_BANDS).floor().long()
+    logs = []
+    for picture in (x, y):
+        grey = picture.float().mean(1)
+        grey = (grey - grey.mean((1, 2), keepdim=True)) * window[:, None] * window
+        power = torch.fft.rfft2(grey).abs().square().mean(0)
+        logs.append(torch.stack([power[band == k].mean().log() for k in range(SPECTRUM_BANDS)]))
+    return F.l1_loss(*logs)
 
 
 def band_distance(x: Tensor, y: Tensor, levels: int = 3, window: int = 16) -> Tensor:

@@ -34,6 +34,7 @@ from siamese.workspace import write_atomically
 
 FEATURE_SIZE = 227  # the side that SqueezeNet 1.1 was trained at
 ENCODED_TOGETHER = 8  # pictures
+GENERATED = 24  # drawn masks on the sheet that may be shown to anyone
 CLOSEST = 12  # pairs of picture and nearest training picture shown for each space
 
 
@@ -43,7 +44,7 @@ class EvaluateRequest:
 
     Args:
         data: dataset folders; all their train splits are searched for copies, the first one's gives the floor.
-        out: folder for report.json, report.md and sheets. Sheets hold real pictures: keep it private.
+        out: folder for report.json, report.md and sheets. Keep it private: the sheets `nearest_…` hold real pictures.
         guidance: values to go through; empty: the checkpoint's own.
         against: other checkpoints to measure on the same masks and seeds, e.g. a plain ControlNet.
         feature_net: SqueezeNet 1.1 weights for (b) and (c); None leaves them out.
@@ -85,7 +86,7 @@ class Row:
 
 @dataclass(frozen=True)
 class _Set:
-    """Pictures (K,N,S,S,3) of N masks under K seeds, and what of each lies outside the view, (N,S,S) bool."""
+    """Pictures (K,N,S,S,3) of N masks under K seeds, and what of each is outside or a box, (K,N,S,S) bool."""
 
     images: np.ndarray
     hidden: np.ndarray
@@ -114,7 +115,7 @@ class _Measure:
         self.real = batches.prepare([self.held_out], recipe.size, recipe.data)
         train = [dataset.read(folder, "train") for folder in self.request.data]
         self.train = batches.prepare(train, recipe.size, recipe.data)
-        self.real_set = _Set(self.real.images[None], self.real.views > 0)
+        self.real_set = _Set(self.real.images[None], self.real.views[None] > 0)
         home = np.flatnonzero(np.array(self.train.styles) == self.real.styles[0])
         draw = np.random.default_rng(0)
         if len(home) < len(self.real):
@@ -123,9 +124,7 @@ class _Measure:
                 ["its train split is smaller than the held-out one; no floor can be drawn."],
             )
         chosen = [draw.choice(home, len(self.real), replace=False) for _ in self.request.seeds]
-        self.floor_set = _Set(
-            np.stack([self.train.images[c] for c in chosen]), self.train.views[chosen[0]] > 0
-        )
+        self.floor_set = _Set(self.train.images[np.stack(chosen)], self.train.views[np.stack(chosen)] > 0)
 
     def row(self, name: str, found: _Set, masks: np.ndarray | None) -> Row:
         """Figures (a) to (e) of a set; `masks` (N,S,S) bool, None leaves the mask fit out."""
@@ -134,12 +133,12 @@ class _Measure:
             fit = np.mean([fidelity.dice(self.judge.masks(images), masks) for images in found.images], axis=0)
             row.figures["dice"] = _mean(fit)
         if self.net is not None:
-            frames = {"": None, ", same frame": self.real_set.hidden | found.hidden}
-            for suffix, hidden in frames.items():
-                real = self._features(self.real_set.images[0], hidden)
-                made = [self._features(images, hidden) for images in found.images]
-                hits = np.mean([fidelity.classifier_hits(real, f) for f in made], axis=0)
-                row.figures["classifier" + suffix] = _mean(hits)
+            frames = self.real_set.hidden | found.hidden
+            for suffix, hidden in (("", [None] * len(frames)), (", same frame", frames)):
+                real = [self._features(self.real.images, h) for h in hidden]
+                made = [self._features(images, h) for images, h in zip(found.images, hidden, strict=True)]
+                hits = [fidelity.classifier_hits(a, b) for a, b in zip(real, made, strict=True)]
+                row.figures["classifier" + suffix] = _mean(np.mean(hits, axis=0))
                 row.figures["KID" + suffix] = _kid(real, made)
         row.figures |= self._spectrum(found.images)
         if len(found.images) > 1 and masks is not None:
@@ -183,12 +182,12 @@ def _mean(values: np.ndarray) -> Figure:
     return Figure(float(values.mean()), low, high, len(values))
 
 
-def _kid(real: np.ndarray, made: list[np.ndarray]) -> Figure:
-    """KID; interval: 2.5 to 97.5 percentile of subsets of half the cases, drawn without repeats."""
-    n, draw = len(real), np.random.default_rng(0)
-    halves = [draw.permutation(n)[: n // 2] for _ in range(100)]
-    spread = [fidelity.kid(real[h], made[k % len(made)][h]) for k, h in enumerate(halves)]
-    value = float(np.mean([fidelity.kid(real, m) for m in made]))
+def _kid(real: list[np.ndarray], made: list[np.ndarray]) -> Figure:
+    """Mean KID over seeds; interval: 2.5 to 97.5 percentile of halves of the cases, drawn without repeats."""
+    n, draw, pairs = len(real[0]), np.random.default_rng(0), list(zip(real, made, strict=True))
+    halves = [(draw.permutation(n)[: n // 2], *pairs[k % len(pairs)]) for k in range(100)]
+    spread = [fidelity.kid(a[half], b[half]) for half, a, b in halves]
+    value = float(np.mean([fidelity.kid(a, b) for a, b in pairs]))
     return Figure(value, *(float(v) for v in np.percentile(spread, [2.5, 97.5])), n)
 
 
@@ -209,7 +208,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[Event]:
     ceiling = fidelity.dice(measure.judge.masks(real.images), masks)
     rows[0].figures["dice"] = _mean(ceiling)
     back = _through(first, real)
-    rows.append(measure.row("real through the autoencoder", _Set(back[None], real.views > 0), masks))
+    rows.append(measure.row("real through the autoencoder", _Set(back[None], real.views[None] > 0), masks))
     rows[-1].figures["PSNR"] = _mean(fidelity.psnr(_through(first, real, texture=False), real.images))
     rows[-1].figures["PSNR, with texture"] = _mean(fidelity.psnr(back, real.images))
     sets: dict[str, _Set] = {}
@@ -221,11 +220,17 @@ def evaluate(request: EvaluateRequest) -> Iterator[Event]:
             rows.append(measure.row(title, made, masks))
             yield Notice(_line(rows[-1]))
     far: dict[str, Figure] = {}
-    pairs: dict[str, np.ndarray] = {}
+    sheets: dict[str, bytes] = {}
+    for title, found in sets.items():
+        name = f"sheet_{title.replace(', guidance ', '_')}"
+        sheets[name] = sheet.grid([real.masks * np.uint8(255), *found.images])
     if not request.only_fit:
-        yield from _copies(measure, first, back, rows, sets, pairs)
-        far = yield from _far(first, measure.judge, request.far)
-    yield from _write(request, first, measure, rows, sets, far, pairs)
+        yield from _copies(measure, first, back, rows, sets, sheets)
+        far = yield from _far(first, measure.judge, request.far, sheets)
+        drawn = np.stack([generate.plausible(k, real.masks.shape[1]).labels for k in range(GENERATED)])
+        made = yield from _synthesize(first, drawn, (1,), None, "generated masks")
+        sheets["generated"] = sheet.grid([drawn * np.uint8(255), *made.images], columns=8, numbered=True)
+    yield from _write(request, first, measure, rows, far, sheets)
 
 
 @torch.no_grad()
@@ -255,7 +260,7 @@ def _synthesize(
     style = recipe.styles.index(recipe.sampling.style or recipe.styles[0])
     view = loaded.model.views[style].cpu().numpy() & batches.OUTSIDE
     outside = cv2.resize(view, masks.shape[:0:-1], interpolation=cv2.INTER_NEAREST) > 0
-    return _Set(images, np.broadcast_to(outside, masks.shape))
+    return _Set(images, np.broadcast_to(outside, images.shape[:-1]))
 
 
 def _copies(
@@ -264,7 +269,7 @@ def _copies(
     back: np.ndarray,
     rows: list[Row],
     sets: dict[str, _Set],
-    pairs: dict[str, np.ndarray],
+    sheets: dict[str, bytes],
 ) -> Iterator[Event]:
     """Share of pictures nearer to a training picture than 99 % of the val pictures are, in three spaces."""
 
@@ -294,18 +299,18 @@ def _copies(
             row.figures[f"copies, {space}"] = _mean(flagged)
             if row is rows[2]:
                 order = np.argsort(near[0].distance)[:CLOSEST]
-                pairs[space] = np.stack(
-                    [known[row.name][0][order], measure.train.images[near[0].index[order]]]
-                )
+                both = [known[row.name][0][order], measure.train.images[near[0].index[order]]]
+                sheets[f"nearest_{space}"] = sheet.grid(both)
         yield Progress("looking for copies", step, len(spaces))
 
 
-def _far(loaded: Loaded, judge: Judge, count: int) -> Iterator[Event]:
+def _far(loaded: Loaded, judge: Judge, count: int, sheets: dict[str, bytes]) -> Iterator[Event]:
     """Mask fit on masks unlike any training mask; returns a Figure for each kind: Dice, or the area seen if empty."""
     size = loaded.model.recipe.size
     drawn = [generate.far(seed, size) for seed in range(count)]
     masks = np.stack([mask.labels for _, mask in drawn])
     made = yield from _synthesize(loaded, masks, (1,), None, "far masks")
+    sheets["far"] = sheet.grid([masks * np.uint8(255), made.images[0]])
     seen = judge.masks(made.images[0])
     fit = fidelity.dice(seen, masks > 0)
     kinds = np.array([kind for kind, _ in drawn])
@@ -324,9 +329,8 @@ def _write(
     loaded: Loaded,
     measure: _Measure,
     rows: list[Row],
-    sets: dict[str, _Set],
     far: dict[str, Figure],
-    pairs: dict[str, np.ndarray],
+    sheets: dict[str, bytes],
 ) -> Iterator[Event]:
     facts = {
         "checkpoint": loaded.name,
@@ -343,10 +347,6 @@ def _write(
     report = {**facts, "rows": [asdict(row) for row in rows], "far": {k: asdict(f) for k, f in far.items()}}
     write_atomically(request.out / "report.json", json.dumps(report, indent=2).encode())
     write_atomically(request.out / "report.md", sheet.table(facts, rows, far).encode())
-    for title, found in sets.items():
-        name = f"sheet_{title.replace(', guidance ', '_')}.png"
-        write_atomically(request.out / name, sheet.grid([measure.real.masks * np.uint8(255), *found.images]))
-        yield Saved(request.out / name)
-    for space, both in pairs.items():
-        write_atomically(request.out / f"nearest_{space}.png", sheet.grid(list(both)))
+    for name, picture in sheets.items():
+        write_atomically(request.out / f"{name}.png", picture)
     yield Saved(request.out / "report.md")

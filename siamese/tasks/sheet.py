@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 SIDE = 160  # of a picture on a sheet, pixels
+NUMBER = (0, 170, 255)  # colour of the numbers
 COLUMNS = 12  # cases beside each other
 
 
@@ -28,8 +29,13 @@ class Named(Protocol):
     figures: Mapping[str, Measured]
 
 
-def grid(rows: Sequence[np.ndarray], side: int = SIDE, columns: int = COLUMNS) -> bytes:
-    """PNG of cases side by side; each of `rows` is (N,S,S) or (N,S,S,3) uint8 and gives a case one picture."""
+def grid(
+    rows: Sequence[np.ndarray], side: int = SIDE, columns: int = COLUMNS, numbered: bool = False
+) -> bytes:
+    """PNG of cases side by side; each of `rows` is (N,S,S) or (N,S,S,3) uint8 and gives a case one picture.
+
+    `numbered` writes 1 to N on the pictures of the first row.
+    """
     count = len(rows[0])
     bands = []
     for start in range(0, count, columns):
@@ -38,6 +44,9 @@ def grid(rows: Sequence[np.ndarray], side: int = SIDE, columns: int = COLUMNS) -
             for c, picture in enumerate(row[start : start + columns]):
                 small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
                 small = small if small.ndim == 3 else np.repeat(small[..., None], 3, axis=2)
+                if numbered and r == 0:
+                    place = (4, side - 6)
+                    cv2.putText(small, str(start + c + 1), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, NUMBER, 1)
                 band[r * side : (r + 1) * side, c * side : (c + 1) * side] = small
         bands.append(band)
     return cv2.imencode(".png", np.vstack(bands)[..., ::-1])[1].tobytes()

@@ -22,7 +22,7 @@ from siamese.diffusion.discriminator import PatchDiscriminator, adversarial_loss
 from siamese.diffusion.losses import NoisySample, denoising_loss, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.sampler import dpm_solver, start_noise
-from siamese.diffusion.texture import band_distance, texture_noise
+from siamese.diffusion.texture import band_distance, spectrum_distance, texture_noise
 from siamese.metrics.features import SqueezeNetFeatures, feature_distance, statistics_distance
 from siamese.recipe import Recipe
 from siamese.segmentation.unet import UNetSegmenter, segmentation_loss
@@ -156,6 +156,7 @@ class AutoencoderTask:
             found |= {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}
         if self.stage.bands:
             found["bands"] = self.stage.bands * band_distance(y, x)
+            found["spectrum"] = self.stage.bands * 0.1 * spectrum_distance(y, x)
         if self.features is not None and self.stage.statistics:
             found["statistics"] = self.stage.statistics * statistics_distance(self.features, y, x)
         if self.features is not None and self.stage.features:

@@ -10,7 +10,7 @@ import torch
 from siamese import recipe
 from siamese.data import batches
 from siamese.diffusion.autoencoder import Autoencoder
-from siamese.diffusion.texture import Texture, band_distance, texture_noise
+from siamese.diffusion.texture import Texture, band_distance, spectrum_distance, texture_noise
 from tests.conftest import TINY, draw_case
 
 
@@ -55,5 +55,6 @@ def test_band_distance_sees_contrast_and_not_place() -> None:
     draws = [ramp + np.random.default_rng(s).normal(0, 15, (128, 128, 3)) for s in (0, 1)]
     one, other = (batches.to_x([d.clip(0, 255).astype(np.uint8)]) for d in draws)
     smooth = batches.to_x([cv2.GaussianBlur(draws[0].clip(0, 255).astype(np.uint8), (0, 0), 2)])
-    assert band_distance(one, one) == 0
-    assert band_distance(other, one) < 0.2 * band_distance(smooth, one)
+    assert band_distance(one, one) == spectrum_distance(one, one) == 0
+    for distance in (band_distance, spectrum_distance):
+        assert distance(other, one) < 0.2 * distance(smooth, one)

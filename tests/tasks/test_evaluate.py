@@ -76,7 +76,15 @@ def test_every_row_has_every_figure_with_its_interval(request_: EvaluateRequest)
     table = (request_.out / "report.md").read_text("utf-8")
     assert "| dice |" in table
     sheets = {p.name: cv2.imread(str(p)) for p in request_.out.glob("*.png")}
-    assert {"nearest_grey.png", "nearest_latents.png", "nearest_segmenter.png"} < set(sheets)
+    expected = {
+        "nearest_grey.png",
+        "nearest_latents.png",
+        "nearest_segmenter.png",
+        "far.png",
+        "generated.png",
+    }
+    assert expected < set(sheets)
+    assert sheets["generated.png"].shape == (960, 1280, 3)  # 24 masks and pictures, eight beside each other
     assert all(np.ptp(sheet) > 100 for sheet in sheets.values())
 
 
