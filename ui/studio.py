@@ -72,7 +72,7 @@ def build(page: gr.Blocks, services: Services) -> None:
                     info="Low: looser. High: stricter.",
                 )
                 seed = gr.Number(
-                    1,
+                    2,  # the seed of assets/first.png: the first Generate shows the same picture
                     precision=0,
                     label="Example number (seed)",
                     elem_id="seed",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -215,7 +215,7 @@ def evaluate(request: EvaluateRequest) -> Iterator[Event]:
     for loaded, name in zip(models, (request.checkpoint, *request.against), strict=True):
         for guidance in request.guidance or (loaded.model.recipe.sampling.guidance,):
             title = f"{Path(name).name}, guidance {guidance:g}"
-            made = yield from _synthesize(loaded, real.masks, request.seeds, guidance, title)
+            made = yield from _synthesize(loaded, real.masks, [request.seeds] * len(real), guidance, title)
             sets[title] = made
             rows.append(measure.row(title, made, masks))
             yield Notice(_line(rows[-1]))
@@ -228,7 +228,9 @@ def evaluate(request: EvaluateRequest) -> Iterator[Event]:
         yield from _copies(measure, first, back, rows, sets, sheets)
         far = yield from _far(first, measure.judge, request.far, sheets)
         drawn = np.stack([generate.plausible(k, real.masks.shape[1]).labels for k in range(GENERATED)])
-        made = yield from _synthesize(first, drawn, (1,), None, "generated masks")
+        made = yield from _synthesize(
+            first, drawn, [(k + 1,) for k in range(GENERATED)], None, "generated masks"
+        )
         sheets["generated"] = sheet.grid([drawn * np.uint8(255), *made.images], columns=8, numbered=True)
     yield from _write(request, first, measure, rows, far, sheets)
 
@@ -245,13 +247,15 @@ def _through(loaded: Loaded, real: Pictures, texture: bool = True) -> np.ndarray
 
 
 def _synthesize(
-    loaded: Loaded, masks: np.ndarray, seeds: tuple[int, ...], guidance: float | None, title: str
+    loaded: Loaded, masks: np.ndarray, seeds: Sequence[tuple[int, ...]], guidance: float | None, title: str
 ) -> Iterator[Event]:
-    """All masks (N,S,S) with all seeds, the checkpoint's own steps and style; returns a _Set."""
+    """Each of the masks (N,S,S) with its K seeds, the checkpoint's own steps and style; returns a _Set."""
     recipe = loaded.model.recipe
-    ask = SampleRequest(seeds=seeds, guidance=guidance, steps=recipe.sampling.steps, batch=len(seeds))
-    images, begun = np.empty((len(seeds), *masks.shape, 3), np.uint8), time.monotonic()
+    images, begun = np.empty((len(seeds[0]), *masks.shape, 3), np.uint8), time.monotonic()
     for n, labels in enumerate(masks):
+        ask = SampleRequest(
+            seeds=seeds[n], guidance=guidance, steps=recipe.sampling.steps, batch=len(seeds[n])
+        )
         results = (e for e in sample(loaded, Mask(labels), ask) if isinstance(e, SampleResult))
         for k, result in enumerate(results):
             images[k, n] = result.image
@@ -309,7 +313,7 @@ def _far(loaded: Loaded, judge: Judge, count: int, sheets: dict[str, bytes]) -> 
     size = loaded.model.recipe.size
     drawn = [generate.far(seed, size) for seed in range(count)]
     masks = np.stack([mask.labels for _, mask in drawn])
-    made = yield from _synthesize(loaded, masks, (1,), None, "far masks")
+    made = yield from _synthesize(loaded, masks, [(k + 1,) for k in range(count)], None, "far masks")
     sheets["far"] = sheet.grid([masks * np.uint8(255), made.images[0]])
     seen = judge.masks(made.images[0])
     fit = fidelity.dice(seen, masks > 0)
