@@ -319,7 +319,7 @@ def _far(loaded: Loaded, judge: Judge, count: int, sheets: dict[str, bytes]) -> 
     fit = fidelity.dice(seen, masks > 0)
     kinds = np.array([kind for kind, _ in drawn])
     return {
-        kind: _mean(seen[kinds == kind].mean(axis=(1, 2)) if kind == "empty" else fit[kinds == kind])
+        str(kind): _mean(seen[kinds == kind].mean(axis=(1, 2)) if kind == "empty" else fit[kinds == kind])
         for kind in dict.fromkeys(kinds)
     }
 
