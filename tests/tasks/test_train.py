@@ -247,7 +247,7 @@ def test_a_texture_network_is_added_and_trained_alone(
     request = TrainRequest(settings, (small_dataset,), tmp_path / "run", start=str(source), precision="fp32")
     events = list(train(request))
     assert losses(events, "autoencoder")[4].keys() == {
-        "coarse",
+        "spectrum",
         "bands",
         "adversarial",
         "discriminator",
