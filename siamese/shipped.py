@@ -13,6 +13,7 @@ VIEW = (
     "view.json"  # corners of the default style's field of view, for a page that must not wait for the weights
 )
 MOST_CORNERS = 64
+LONGEST_HEADER = 16_000_000  # bytes of a safetensors header
 
 
 def find(checkpoint: str | Path) -> Path:
@@ -40,3 +41,15 @@ def field_of_view(checkpoint: str | Path) -> list[tuple[float, float]]:
     except (CheckpointError, OSError, ValueError, TypeError):
         return []
     return found if all(0 <= v <= 1 for corner in found for v in corner) else []
+
+
+def guidance(checkpoint: str | Path) -> float | None:
+    """The guidance a checkpoint was tuned for, from the header of its file; None where it says none."""
+    try:
+        with (find(checkpoint) / FILE).open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length <= LONGEST_HEADER else {}
+        found = float(json.loads(header["__metadata__"]["recipe"])["sampling"]["guidance"])
+    except (CheckpointError, OSError, ValueError, TypeError, KeyError):
+        return None
+    return found if 0 <= found <= 15 else None

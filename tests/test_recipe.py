@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from siamese import recipe
+from siamese import recipe, shipped
 from siamese.errors import RecipeError
+from siamese.shipped import FILE
 from tests.conftest import ROOT, TINY
 
 
@@ -40,3 +41,16 @@ def test_only_sampling_can_be_changed_after_training() -> None:
     assert recipe.changed(read, ["sampling.guidance=3"], only="sampling").sampling.guidance == 3
     with pytest.raises(RecipeError, match="train again"):
         recipe.changed(read, ["seed=3"], only="sampling")
+
+
+def test_guidance_is_read_from_a_header_without_weights(tmp_path: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    metadata = {"recipe": recipe.read(TINY, ["sampling.guidance=3.5"]).json()}
+    save_file({"x": np.zeros(1, np.float32)}, tmp_path / FILE, metadata)
+    assert shipped.guidance(tmp_path) == 3.5
+    (tmp_path / FILE).write_bytes(b"\xff" * 64)
+    assert shipped.guidance(tmp_path) is None
+    assert shipped.guidance("nowhere") is None
+    assert shipped.guidance("polyp-compact") == 2

@@ -14,10 +14,10 @@ import cv2
 import gradio as gr
 import numpy as np
 
+from siamese import shipped
 from siamese.errors import SiameseError
 from siamese.events import Notice, Preview
 from siamese.masks.mask import Mask
-from siamese.shipped import field_of_view
 from ui.identity import NOBODY
 from ui.lane import Job, Waiting
 from ui.mask_canvas import SIZE, Drafts, examples
@@ -26,6 +26,7 @@ from ui.services import LOADING, Made, Services, sentence
 
 ASSETS = Path(__file__).parent.parent / "assets"
 LARGEST_SEED = 2**31 - 1
+GUIDANCE = 2.0  # where the checkpoint does not say what it was tuned for
 MOST = 8  # pictures at once
 
 
@@ -111,7 +112,9 @@ class Studio:
     def __init__(self, services: Services):
         self.services = services
         self.examples = examples(ASSETS / "masks")
-        self.view = field_of_view(services.model.checkpoint)
+        self.view = shipped.field_of_view(services.model.checkpoint)
+        tuned = shipped.guidance(services.model.checkpoint)
+        self.tuned = GUIDANCE if tuned is None else tuned
         first = self.examples[0].mask if self.examples else Mask(np.zeros((SIZE, SIZE), np.uint8))
         self.first = first
         self.drafts = Drafts(services.workspace, services.identity, first, services.model.want)
@@ -137,10 +140,10 @@ class Studio:
         except SiameseError:
             return ""  # the drawing area itself reports a damaged draft
 
-    def machine(self) -> Iterator[tuple[dict[str, str], float | None]]:
-        """The footer's word about the model, until it is settled; with it the guidance it was tuned for."""
+    def machine(self) -> Iterator[dict[str, str]]:
+        """The footer's word about the model, until it is settled."""
         for _ in self.services.model.watch():
-            yield {"state": "loading", "text": LOADING}, None
+            yield {"state": "loading", "text": LOADING}
         problem = self.services.model.problem
         word = (
             f"{problem} Drawing works meanwhile."
@@ -148,7 +151,7 @@ class Studio:
             else f"Model {self.services.model.name} is ready."
         )
         state = "failed" if problem else "ready"
-        yield {"state": state, "text": html.escape(word)}, self.services.model.guidance
+        yield {"state": state, "text": html.escape(word)}
 
     def generate(
         self,

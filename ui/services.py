@@ -77,11 +77,6 @@ class ResidentModel:
         return Path(self.checkpoint).name
 
     @property
-    def guidance(self) -> float | None:
-        """The guidance this model was tuned for, once it is loaded."""
-        return self._model.model.recipe.sampling.guidance if self._model else None
-
-    @property
     def batch(self) -> int:
         """Pictures computed together: one on a processor, so that each step, and a stop, answers soon."""
         return 1 if self._model is None or self._model.model.device.type == "cpu" else 4

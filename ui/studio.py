@@ -12,7 +12,6 @@ from ui.pictures import picture_panel
 from ui.services import LOADING, Services
 
 QUALITIES = {"quick": (10, "dpm"), "standard": (20, "dpm"), "paper": (50, "ddim")}
-GUIDANCE = 3  # until the model says what it was tuned for
 STATUS = (
     "<div id='status' class='st' role='status' data-state='${value.state}'>"
     "<span class='st-text'>${value.text}</span>"
@@ -64,7 +63,7 @@ def build(page: gr.Blocks, services: Services) -> None:
                 guidance = gr.Slider(
                     0,
                     15,
-                    value=GUIDANCE,
+                    value=studio.tuned,
                     step=0.1,
                     label="Fit to the outline (guidance)",
                     elem_id="guidance",
@@ -94,7 +93,6 @@ def build(page: gr.Blocks, services: Services) -> None:
                         elem_id="sampler",
                     )
             revision = gr.Number(visible=False)
-            tuned = gr.Number(visible=False)
     machine = gr.HTML(
         value={"state": "loading", "text": LOADING},
         html_template="<p class='machine' data-state='${value.state}'>${value.text}</p>",
@@ -126,18 +124,11 @@ def build(page: gr.Blocks, services: Services) -> None:
     stop.click(studio.stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
     page.unload(studio.stop)
     page.load(studio.open, None, [canvas, panel], show_progress="hidden", api_visibility="private")
-    settled = page.load(
+    page.load(
         studio.machine,
         None,
-        [machine, tuned],
+        machine,
         show_progress="hidden",
         api_visibility="private",
         concurrency_limit=None,
-    )
-    settled.then(
-        None,
-        [tuned, guidance],
-        guidance,
-        show_progress="hidden",
-        js=f"(tuned, now) => (tuned !== null && now === {GUIDANCE} ? tuned : now)",  # a moved slider stays
     )

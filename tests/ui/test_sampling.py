@@ -72,6 +72,14 @@ def watch(page: Page) -> None:
     )
 
 
+def test_the_slider_shows_the_models_own_guidance_at_once(page, context, shared_server):
+    """Never one value on the screen and another in the picture: it comes from the file's header, not from the model."""
+    value = page.locator("#guidance input[type=number]")
+    assert float(value.input_value()) == 2.5  # of tiny.toml
+    unknown = opened(context, shared_server)
+    assert float(unknown.locator("#guidance input[type=number]").input_value()) == 2
+
+
 def test_the_canvas_shows_the_models_field_of_view(page, context, shared_server):
     """Corners outside are darker than the middle; without a model the whole square is inside."""
     look = """() => { const c = document.querySelector("#mask-canvas canvas"); const ink = c.getContext("2d");
