@@ -191,7 +191,11 @@ def publish(
             print(f"{written}: {written.stat().st_size / 1e6:.2f} MB")
     else:
         loaded = files.load(source)
-        loaded.model.recipe = recipe.changed(loaded.model.recipe, changes, only="sampling")
+        chosen = recipe.changed(loaded.model.recipe, changes, only="sampling")
+        unnamed = chosen.data.model_copy(
+            update={"feature_net": None}
+        )  # a path of this machine says nothing elsewhere
+        loaded.model.recipe = chosen.model_copy(update={"data": unnamed})
         facts = {key: value for key, value in loaded.metadata.items() if key not in ("recipe", "format")}
         path = files.save(loaded.model, target, loaded.digests, torch.float16, **facts)
     write_atomically(target / "model.sha256", f"{files.sha256(path)}  {FILE}\n".encode())

@@ -298,3 +298,25 @@ def test_a_finished_stage_is_not_silently_made_longer(
     longer = recipe.read(TINY, ["train_autoencoder.steps=99"])
     with pytest.raises(RecipeError, match="finished at step 40.*new --run folder with --start"):
         list(train(TrainRequest(longer, (small_dataset,), tiny_run[0], precision="fp32")))
+
+
+def test_publishing_keeps_the_weights_and_no_path_of_this_machine(
+    small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path, feature_net: Path
+) -> None:
+    words = ['stages=["autoencoder"]', "train_autoencoder.steps=1", f"data.feature_net={str(feature_net)!r}"]
+    source = tiny_run[0] / "checkpoints" / "siamese-0000040"
+    settings = recipe.read(TINY, [*words, "train_autoencoder.crop=32"])
+    run = tmp_path / "run"
+    list(train(TrainRequest(settings, (small_dataset,), run, start=str(source), precision="fp32")))
+    made = run / "checkpoints" / "autoencoder-0000001"
+    command = [sys.executable, "-m", "siamese", "checkpoint", "publish", str(made), str(tmp_path / "out")]
+    subprocess.run([*command, "--set", "sampling.guidance=3"], cwd=ROOT, check=True)
+    found, _ = checkpoint.read_recipe(tmp_path / "out")
+    assert found.data.feature_net is None
+    assert found.sampling.guidance == 3
+    before, after = (load_file(folder / "model.safetensors") for folder in (made, tmp_path / "out"))
+    assert all(
+        torch.equal(value.half().float(), after[name].float())
+        for name, value in before.items()
+        if value.is_floating_point() and not name.startswith(("autoencoder.z_", "autoencoder.rgb_"))
+    )
