@@ -167,7 +167,7 @@ class StageRecipe(Settings):
 
 
 class AutoencoderStage(StageRecipe):
-    """L1 + feature loss + KL (+ PatchGAN) on crops."""
+    """L1 + feature loss + KL (+ PatchGAN) on crops; the texture by local contrast, spectrum, feature statistics."""
 
     crop: int = Field(192, ge=32, description="side of the training crops, pixels")
     kl: float = Field(1e-6, ge=0, description="weight of the KL term")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -248,7 +248,7 @@ def _through(loaded: Loaded, real: Pictures, texture: bool = True) -> np.ndarray
 
 def _synthesize(
     loaded: Loaded, masks: np.ndarray, seeds: Sequence[tuple[int, ...]], guidance: float | None, title: str
-) -> Iterator[Event]:
+) -> Generator[Event, None, _Set]:
     """Each of the masks (N,S,S) with its K seeds, the checkpoint's own steps and style; returns a _Set."""
     recipe = loaded.model.recipe
     images, begun = np.empty((len(seeds[0]), *masks.shape, 3), np.uint8), time.monotonic()
@@ -308,7 +308,9 @@ def _copies(
         yield Progress("looking for copies", step, len(spaces))
 
 
-def _far(loaded: Loaded, judge: Judge, count: int, sheets: dict[str, bytes]) -> Iterator[Event]:
+def _far(
+    loaded: Loaded, judge: Judge, count: int, sheets: dict[str, bytes]
+) -> Generator[Event, None, dict[str, Figure]]:
     """Mask fit on masks unlike any training mask; returns a Figure for each kind: Dice, or the area seen if empty."""
     size = loaded.model.recipe.size
     drawn = [generate.far(seed, size) for seed in range(count)]

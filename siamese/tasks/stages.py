@@ -92,7 +92,8 @@ class StageTask(Protocol):
 class AutoencoderTask:
     """Stage `autoencoder`: L1 + feature loss + KL on crops, with noise on the latents.
 
-    `fresh`: the model comes from nowhere, so the linear path is fitted first.
+    `fresh`: the model comes from nowhere, so the linear path is fitted first. Where the texture alone is trained, the
+    losses compare contrast, spectrum and feature statistics of its draw instead of pixels.
     """
 
     def __init__(self, bench: Bench, model: SiameseDiffusion, fresh: bool):
