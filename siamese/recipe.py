@@ -146,6 +146,7 @@ class AugmentationRecipe(Settings):
     warp: float = Field(
         8.0, ge=0, le=64, description="smooth warp of picture and mask, pixels at 384; not labelled"
     )
+    paste: float = Field(0.0, ge=0, le=1, description="share of variants with small lesions blended in")
     variants: int = Field(8, ge=1, le=256, description="augmented latents cached for each picture")
 
 

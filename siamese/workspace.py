@@ -1,60 +1,29 @@
-"""Where everything a person makes lives: drafts, kept pictures, runs. One folder, private to its owner."""
+"""Where everything a person makes lives: drafts, masks, pictures, datasets, runs. One folder, private."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
 import os
 import re
-import secrets
-import shutil
 import tempfile
 import threading
-import time
 from pathlib import Path
 
+from siamese.atomic import private_folder, write_atomically
 from siamese.errors import MachineError, MaskError, writing
+from siamese.gallery import Gallery
+from siamese.library import Library
 
 LARGEST_REVISION = 2**53 - 1  # the largest whole number a browser counts exactly
-
-
-def write_atomically(path: str | Path, data: bytes, durable: bool = True) -> None:
-    """Put `data` at `path` so that a reader sees the old file or the new one, never a part.
-
-    Args:
-        path: where; its folder must exist.
-        data: the whole content.
-        durable: wait until the disk has it (a power cut loses nothing); False where speed matters more.
-
-    Raises:
-        MachineError: disk full or folder not writable. The old file is untouched.
-    """
-    path = Path(path)
-    try:
-        with writing(path):
-            _write_beside_and_rename(path, data, durable)
-    except OSError as error:  # what `writing` does not know: no such folder, a folder of that name
-        raise MachineError(
-            f"{path} cannot be written ({(error.strerror or str(error)).lower()}); choose another place."
-        ) from error
-
-
-def _write_beside_and_rename(path: Path, data: bytes, durable: bool) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+NOBODY = "default"  # the owner where there is no login
+BACKGROUND = "background.png"
+LARGEST_BACKGROUND = 64 * 1024 * 1024  # bytes
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Workspace:
-    """A folder with `drafts`, `kept`, `runs` and `cache`, each created when first asked for.
+    """A folder with `drafts`, `masks`, `pictures`, `datasets`, `runs` and `cache`, each created when first asked for.
 
     Args:
         root: the folder; created, readable by its owner only, when it does not exist.
@@ -66,8 +35,11 @@ class Workspace:
     def __init__(self, root: str | Path):
         self.root = Path(root).expanduser().absolute()
         self._saving = threading.Lock()
+        self._doors = threading.Lock()
+        self._galleries: dict[str, Gallery] = {}
+        self._libraries: dict[str, Library] = {}
         try:
-            _private_folder(self.root)
+            private_folder(self.root)
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:
@@ -92,9 +64,9 @@ class Workspace:
         return self._folder("drafts")
 
     @property
-    def kept(self) -> Path:
-        """One folder for each kept pair of picture and mask."""
-        return self._folder("kept")
+    def datasets(self) -> Path:
+        """One folder for each dataset, with `images/` and `masks/`."""
+        return self._folder("datasets")
 
     @property
     def runs(self) -> Path:
@@ -132,9 +104,9 @@ class Workspace:
                 "was expected. Reload the page."
             )
         with self._saving:
-            folder = self._draft_folder(owner)
+            folder = self.draft_folder(owner)
             with writing(folder):
-                _private_folder(folder)
+                private_folder(folder)
             stored = _revisions(folder)
             if stored and stored[-1] >= revision:
                 return stored[-1]
@@ -146,7 +118,7 @@ class Workspace:
     def load_draft(self, owner: str) -> tuple[bytes, int] | None:
         """The stored mask file of `owner` and its revision; None when there is none."""
         with self._saving:
-            folder = self._draft_folder(owner)
+            folder = self.draft_folder(owner)
             for revision in reversed(_revisions(folder)):
                 try:
                     return (folder / f"{revision}.png").read_bytes(), revision
@@ -154,64 +126,111 @@ class Workspace:
                     continue
             return None
 
-    def keep(self, picture_png: bytes, mask_png: bytes, facts: dict[str, str | int | float]) -> Path:
-        """Keep a picture with its mask: the folder appears complete or not at all.
+    def gallery(self, owner: str) -> Gallery:
+        """The synthesized pictures of `owner`; pairs kept by an older version are moved to the owner "default"."""
+        with self._doors:
+            if owner not in self._galleries:
+                if (self.root / "kept").is_dir():
+                    Gallery(self.root / "pictures" / owner_folder(NOBODY)).adopt_kept(self.root / "kept")
+                self._galleries[owner] = Gallery(self.root / "pictures" / owner_folder(owner))
+            return self._galleries[owner]
+
+    def library(self, owner: str) -> Library:
+        """The saved masks of `owner`."""
+        with self._doors:
+            if owner not in self._libraries:
+                self._libraries[owner] = Library(self.root / "masks" / owner_folder(owner))
+            return self._libraries[owner]
+
+    def save_background(self, owner: str, png: bytes) -> str:
+        """Store the picture that `owner` draws over, in place of the one before.
 
         Args:
-            picture_png: the synthesized picture, PNG.
-            mask_png: the mask it was made from, PNG.
-            facts: how it was made; `seed` goes into the folder's name.
+            owner: who draws.
+            png: a PNG file, decoded and written anew by the caller; at most 64 MB.
 
         Returns:
-            `kept/<yyyymmdd-hhmmss>_s<seed>_<4 hex>` with `picture.png`, `mask.png`, `facts.json`.
+            Its sha256, hex: the same picture, the same id.
 
         Raises:
-            MachineError: disk full or folder not writable.
+            MaskError: no PNG, or too large.
+            MachineError: disk full or folder not writable; the one before is untouched.
         """
-        seed = re.sub(r"[^0-9a-z]", "", str(facts.get("seed", "")).lower())[:20]
-        kept = self.kept
-        with writing(kept):
-            making = Path(tempfile.mkdtemp(prefix=".keeping-", dir=kept))  # mode 0700, as everything here
-            try:
-                write_atomically(making / "picture.png", picture_png)
-                write_atomically(making / "mask.png", mask_png)
-                text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
-                write_atomically(making / "facts.json", text.encode())
-                while True:
-                    name = f"{time.strftime('%Y%m%d-%H%M%S')}_s{seed}_{secrets.token_hex(2)}"
-                    folder = kept / name
-                    if not folder.exists():
-                        making.rename(folder)
-                        return folder
-            except BaseException:
-                shutil.rmtree(making, ignore_errors=True)
-                raise
+        if not png.startswith(PNG) or len(png) > LARGEST_BACKGROUND:
+            raise MaskError(
+                f"The background picture has {len(png) / 2**20:.1f} MB and "
+                f"{'is' if png.startswith(PNG) else 'is not'} a PNG file; a PNG of at most 64 MB was expected."
+            )
+        with self._saving:
+            path = self.draft_folder(owner) / BACKGROUND
+            with writing(path):
+                private_folder(path.parent)
+            write_atomically(path, png)
+        return hashlib.sha256(png).hexdigest()
 
-    def kept_pairs(self) -> list[Path]:
-        """The folders made by `keep`, newest first."""
-        pairs = [
-            p for p in self.kept.iterdir() if not p.name.startswith(".") and (p / "picture.png").is_file()
-        ]
-        return sorted(pairs, key=lambda p: (p.name[:15], p.stat().st_mtime_ns), reverse=True)
+    def load_background(self, owner: str) -> tuple[bytes, str] | None:
+        """The picture that `owner` draws over and its id; None when there is none."""
+        try:
+            png = (self.draft_folder(owner) / BACKGROUND).read_bytes()
+        except FileNotFoundError:
+            return None
+        return png, hashlib.sha256(png).hexdigest()
+
+    def remove_background(self, owner: str) -> None:
+        """Forget the picture that `owner` draws over; nothing happens when there is none."""
+        (self.draft_folder(owner) / BACKGROUND).unlink(missing_ok=True)
+
+    def save_case(self, owner: str, picture_png: bytes, mask_png: bytes, stem: str) -> Path:
+        """Add a labelled case to the person's own dataset; the mask first, so that no picture is without one.
+
+        Args:
+            owner: whose dataset, `datasets/<owner>-own`.
+            picture_png: the picture, PNG, checked by the caller.
+            mask_png: its mask at the same size, PNG.
+            stem: the wanted name; made safe, and numbered where it is taken.
+
+        Returns:
+            The picture's file; the mask has the same name in `masks/`.
+
+        Raises:
+            MachineError: disk full or folder not writable; no half case is left.
+        """
+        wanted = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60].strip("-") or "case"
+        with self._saving:
+            root = self.datasets / f"{owner_folder(owner)}-own"
+            for folder in (root / "images", root / "masks"):
+                with writing(folder):
+                    private_folder(folder)
+            names = (wanted if n == 1 else f"{wanted}-{n}" for n in itertools.count(1))
+            name = next(n for n in names if not (root / "images" / f"{n}.png").exists())
+            image, mask = root / "images" / f"{name}.png", root / "masks" / f"{name}.png"
+            write_atomically(mask, mask_png)  # one left by a crash, without its picture, is written over
+            try:
+                write_atomically(image, picture_png)
+            except BaseException:
+                mask.unlink(missing_ok=True)
+                raise
+            return image
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
         with writing(folder):
-            _private_folder(folder)
+            private_folder(folder)
         return folder
 
-    def _draft_folder(self, owner: str) -> Path:
-        readable = re.sub(r"[^a-z0-9]+", "-", owner.lower()).strip("-")[:24] or "user"
-        digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        return self.drafts / f"{readable}-{digest}"
+    def draft_folder(self, owner: str) -> Path:
+        """Where the drawing of `owner` lies; it may not exist yet."""
+        return self.drafts / owner_folder(owner)
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.root)!r})"
 
 
-def _private_folder(folder: Path) -> None:
-    """Create `folder` with mode 0700; one that exists keeps the mode its owner gave it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def owner_folder(owner: str) -> str:
+    """The folder's name for a person: readable, and two people never meet in one."""
+    readable = re.sub(r"[^a-z0-9]+", "-", owner.lower()).strip("-")[:24] or "user"
+    digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{readable}-{digest}"
 
 
 def _blocked_by_file(folder: Path) -> bool:

@@ -1,9 +1,8 @@
-"""Workspace: private folders, drafts that never go back or come apart, kept pairs."""
+"""Workspace: private folders, drafts that never go back or come apart, backgrounds, cases."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
 import stat
@@ -30,11 +29,16 @@ def workspace(tmp_path) -> Workspace:
 
 def test_folders_appear_when_asked_for_and_are_private(workspace):
     assert list(workspace.root.iterdir()) == []
-    folders = [workspace.drafts, workspace.kept, workspace.runs, workspace.cache]
-    assert [f.name for f in folders] == ["drafts", "kept", "runs", "cache"]
+    folders = [workspace.drafts, workspace.datasets, workspace.runs, workspace.cache]
+    assert [f.name for f in folders] == ["drafts", "datasets", "runs", "cache"]
     if os.name == "posix":
         workspace.save_draft("anna", PNG, 1)
-        for folder in [workspace.root, *folders, *workspace.drafts.iterdir()]:
+        workspace.save_case("anna", OTHER, PNG, "first")
+        workspace.gallery("anna").add(OTHER, PNG, {}, "", 0)
+        workspace.library("anna").add(Mask.from_png(PNG), "")
+        made = [workspace.root, *(p for p in workspace.root.rglob("*") if p.is_dir())]
+        assert len(made) == 15
+        for folder in made:
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
 
 
@@ -212,45 +216,81 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["mask.png"]
 
 
-FACTS = {"seed": 7, "guidance": 3.5, "sampler": "dpm", "note": "größer"}
+def test_a_background_comes_back_under_its_digest(workspace):
+    assert workspace.load_background("anna") is None
+    name = workspace.save_background("anna", PNG)
+    assert name == hashlib.sha256(PNG).hexdigest()
+    assert workspace.load_background("anna") == (PNG, name) and workspace.load_background("ben") is None
+    other = workspace.save_background("anna", OTHER)
+    assert Workspace(workspace.root).load_background("anna") == (OTHER, other) and other != name
+    assert workspace.load_draft("anna") is None  # a background is no drawing
+    workspace.save_draft("anna", PNG, 1)
+    workspace.save_draft("anna", OTHER, 2)
+    assert workspace.load_background("anna") == (OTHER, other)
+    workspace.remove_background("anna")
+    workspace.remove_background("anna")
+    assert workspace.load_background("anna") is None and workspace.load_draft("anna") == (OTHER, 2)
 
 
-def test_a_kept_pair_holds_picture_mask_and_facts(workspace):
-    folder = workspace.keep(OTHER, PNG, FACTS)
-    assert folder.parent == workspace.kept
-    date, clock, seed, tail = folder.name.replace("_s", "-").replace("_", "-").split("-")
-    assert len(date) == 8 and len(clock) == 6 and (date + clock).isdecimal()
-    assert seed == "7" and len(tail) == 4 and int(tail, 16) >= 0
-    assert (folder / "picture.png").read_bytes() == OTHER
-    assert (folder / "mask.png").read_bytes() == PNG
-    assert json.loads((folder / "facts.json").read_text("utf-8")) == FACTS
-    assert "größer" in (folder / "facts.json").read_text("utf-8")
-    assert sorted(p.name for p in workspace.kept.iterdir()) == [folder.name]
+def test_a_background_that_is_no_png_is_refused_and_the_old_one_stays(workspace, monkeypatch):
+    workspace.save_background("anna", PNG)
+    with pytest.raises(MaskError, match="is not a PNG"):
+        workspace.save_background("anna", b"\xff\xd8\xff")
+    monkeypatch.setattr("siamese.workspace.LARGEST_BACKGROUND", 10)
+    with pytest.raises(MaskError, match="at most 64 MB"):
+        workspace.save_background("anna", OTHER)
+    assert workspace.load_background("anna")[0] == PNG
 
 
-def test_kept_pairs_are_newest_first_and_complete_ones_only(workspace):
-    assert workspace.kept_pairs() == []
-    folders = [workspace.keep(OTHER, PNG, FACTS | {"seed": seed}) for seed in (3, 1, 2)]
-    for age, folder in enumerate(
-        reversed(folders)
-    ):  # same second or not: the folder's time decides within it
-        os.utime(folder, ns=(0, 10**18 - age))
-    (workspace.kept / ".keeping-crashed").mkdir()
-    (workspace.kept / "20990101-000000_s1_abcd").mkdir()
-    (workspace.kept / "notes.txt").write_text("mine")
-    by_name = sorted(folders, key=lambda f: (f.name[:15], f.stat().st_mtime_ns), reverse=True)
-    assert workspace.kept_pairs() == by_name
-    if len({f.name[:15] for f in folders}) == 1:
-        assert by_name == folders[::-1]
+STEMS = [
+    "Case of Tuesday",
+    "case-of-tuesday",
+    "../../x",
+    "/etc/passwd",
+    "",
+    "漢字",
+    "x" * 500,
+    "a\0b",
+    ".hidden",
+]
 
 
-def test_a_strange_seed_cannot_leave_the_folder(workspace):
-    folder = workspace.keep(OTHER, PNG, {"seed": "../../x"})
-    assert folder.parent == workspace.kept and "_sx_" in folder.name
-    assert workspace.keep(OTHER, PNG, {}).is_dir()
+def test_cases_have_safe_names_and_never_meet(workspace):
+    images = [workspace.save_case("anna", OTHER, PNG + bytes([i]), stem) for i, stem in enumerate(STEMS)]
+    assert len(set(images)) == len(STEMS)
+    assert [p.stem for p in images[:3]] == ["case-of-tuesday", "case-of-tuesday-2", "x"]
+    root = images[0].parents[1]
+    assert root.parent == workspace.datasets and root.name.startswith("anna-") and root.name.endswith("-own")
+    for i, image in enumerate(images):
+        assert image.parent == root / "images" and image.read_bytes() == OTHER
+        assert (root / "masks" / image.name).read_bytes() == PNG + bytes([i])
+        assert len(image.name) < 80 and image.name.isascii() and not image.name.startswith(".")
+    assert workspace.save_case("Anna", OTHER, PNG, "x").parents[1] != root
 
 
-def test_a_pair_that_cannot_be_kept_leaves_nothing(workspace):
-    with pytest.raises(TypeError):
-        workspace.keep(OTHER, PNG, {"seed": object()})
-    assert list(workspace.kept.iterdir()) == []
+def test_a_case_that_cannot_be_saved_leaves_no_half(workspace, monkeypatch):
+    root = workspace.save_case("anna", OTHER, PNG, "first").parents[1]
+    write = write_atomically
+
+    def full(path, data):
+        if path.parent.name == "images":
+            raise MachineError("The disk is full.")
+        write(path, data)
+
+    with monkeypatch.context() as failing:
+        failing.setattr("siamese.workspace.write_atomically", full)
+        with pytest.raises(MachineError):
+            workspace.save_case("anna", OTHER, PNG, "second")
+    assert [p.name for p in (root / "masks").iterdir()] == ["first.png"]
+    (root / "masks" / "third.png").write_bytes(b"left by a crash")
+    third = workspace.save_case("anna", OTHER, PNG, "third")
+    assert third.name == "third.png" and (root / "masks" / "third.png").read_bytes() == PNG
+
+
+def test_the_doors_lead_to_one_gallery_and_one_library_for_each_person(workspace):
+    assert workspace.gallery("anna") is workspace.gallery("anna")
+    assert workspace.library("anna") is workspace.library("anna")
+    folders = {workspace.gallery(o).folder for o in OWNERS} | {workspace.library(o).folder for o in OWNERS}
+    assert len(folders) == 2 * len(OWNERS)
+    assert {f.parent for f in folders} == {workspace.root / "pictures", workspace.root / "masks"}
+    assert list(workspace.root.iterdir()) == []

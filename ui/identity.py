@@ -14,12 +14,26 @@ from pathlib import Path
 from siamese.errors import SiameseError
 from siamese.workspace import write_atomically
 
-NOBODY = "default"  # the owner where there is no login
+LONGEST_NAME = 40  # characters
 LIFETIME = 30 * 24 * 3600  # seconds
 
 
 class IdentityError(SiameseError):
     """A page whose token is missing, forged or too old."""
+
+
+def person(name: object) -> str:
+    """The name somebody chose at first start, its blanks tidied.
+
+    Raises:
+        IdentityError: empty, too long, or not a text.
+    """
+    tidy = " ".join(name.split()) if isinstance(name, str) else ""
+    if not 0 < len(tidy) <= LONGEST_NAME or not tidy.isprintable():
+        raise IdentityError(
+            f"A name of 1 to {LONGEST_NAME} characters was expected; reload the page and type one."
+        )
+    return tidy
 
 
 class Identity:

@@ -4,37 +4,47 @@ from __future__ import annotations
 
 import base64
 import html
-import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import gradio as gr
 import numpy as np
 
 from siamese import shipped
 from siamese.errors import SiameseError
-from siamese.events import Notice, Preview
 from siamese.masks.mask import Mask
-from ui.identity import NOBODY
-from ui.lane import Job, Waiting
-from ui.mask_canvas import SIZE, Drafts, examples
+from ui.downloads import Downloads
+from ui.drafts import Drafts
+from ui.lane import Job
+from ui.live import Live
+from ui.mask_canvas import SIZE, examples
+from ui.outlines import Outlines
 from ui.pictures import Pictures
-from ui.services import LOADING, Made, Services, sentence
+from ui.recall import Recall, plan
+from ui.run import Frames, Plan, Run, Sheet
+from ui.services import LOADING, Services, sentence
+from ui.settings import (
+    FEWEST_COLUMNS,
+    LARGEST_SEED,
+    MOST,
+    MOST_COLUMNS,
+    MOST_STEPS,
+    SettingError,
+    fit,
+    fits,
+    seeds,
+    whole,
+)
 
 ASSETS = Path(__file__).parent.parent / "assets"
-LARGEST_SEED = 2**31 - 1
 GUIDANCE = 2.0  # where the checkpoint does not say what it was tuned for
-MOST = 8  # pictures at once
+RANDOM, SAME, COUNT_UP = "random", "same", "+1"
+Updates = tuple[Any, ...]
 
 
-class SettingError(SiameseError):
-    """A setting on the page that is empty or outside its range."""
-
-
-class Runs:
+class Jobs:
     """The jobs of each open page, so that its Stop button and its closing reach them."""
 
     def __init__(self) -> None:
@@ -66,46 +76,6 @@ def status(state: str, text: str, percent: float = 0) -> dict[str, str | int]:
     return {"state": state, "text": html.escape(text), "percent": round(percent)}
 
 
-def whole(value: float | None, name: str, low: int, high: int) -> int:
-    """A whole number of the page within its range.
-
-    Raises:
-        SettingError: empty, not whole, or outside.
-    """
-    if value is None or value != int(value) or not low <= value <= high:
-        found = "empty" if value is None else f"{value:g}"
-        raise SettingError(f"{name} is {found}; a whole number from {low} to {high} was expected.")
-    return int(value)
-
-
-def tile(images: np.ndarray) -> np.ndarray:
-    """(N,H,W,3) uint8 -> one (H',W',3) picture, nearly square."""
-    count, height, width, _ = images.shape
-    across = math.ceil(math.sqrt(count))
-    down = math.ceil(count / across)
-    sheet = np.zeros((down * height, across * width, 3), np.uint8)
-    for i, image in enumerate(images):
-        y, x = divmod(i, across)
-        sheet[y * height : (y + 1) * height, x * width : (x + 1) * width] = image
-    return sheet
-
-
-def base64_png(image: np.ndarray) -> str:
-    """(H,W,3) uint8 RGB -> base64 of a lossless PNG."""
-    done, data = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    assert done
-    return base64.b64encode(data.tobytes()).decode()
-
-
-def left(seconds: float | None) -> str:
-    """'about 6 s left', or nothing when unknown."""
-    if seconds is None:
-        return ""
-    if seconds >= 90:
-        return f" · about {round(seconds / 60)} min left"
-    return f" · about {max(1, round(seconds))} s left"
-
-
 class Studio:
     """The behaviour behind the screen."""
 
@@ -117,22 +87,35 @@ class Studio:
         self.tuned = GUIDANCE if tuned is None else tuned
         first = self.examples[0].mask if self.examples else Mask(np.zeros((SIZE, SIZE), np.uint8))
         self.first = first
-        self.drafts = Drafts(services.workspace, services.identity, first, services.model.want)
+        self.drafts = Drafts(services.workspace, services.identity, first, services.model.want, self.view)
+        self.outlines = Outlines(services.workspace, services.identity)
         self.pictures = Pictures(services)
-        self.runs = Runs()
+        self.recall = Recall(services)
+        self.downloads = Downloads(services)
+        self.live = Live(services)
+        self.jobs = Jobs()
+        self.panel_functions = [
+            *(self.pictures.listing, self.pictures.picture, self.pictures.thumbs),
+            *(self.pictures.outline, self.pictures.judge),
+            *(self.recall.recall, self.recall.difference),
+            *(self.downloads.slide, self.downloads.pack, self.downloads.piece),
+        ]
 
-    def open(self, request: gr.Request) -> tuple[Any, ...]:
-        """A page opened: give it its token, and the picture that was there last."""
-        owner = request.username or NOBODY
+    def open(self, name: str, request: gr.Request) -> Updates:
+        """A page of `name` opened: give it its token, and the picture that was there last."""
+        owner = self.services.enter(request, name)
         token = self.services.identity.mint(owner)
-        made = self.services.shelf.listing(owner)
+        try:
+            made = self.services.workspace.gallery(owner).pictures()
+        except SiameseError:
+            made = []  # the gallery itself reports what is wrong with it
         frame = None
         if made:
-            frame = {"kind": "finished", "id": made[0]["id"]}
+            frame = {"kind": "finished", "id": made[0].name}
         elif (ASSETS / "first.png").is_file() and self._stored_digest(owner) == self.first.digest:
             png = base64.b64encode((ASSETS / "first.png").read_bytes()).decode()
             frame = {"kind": "first", "png": png, "label": "example, made beforehand"}
-        return gr.HTML(token=token), gr.HTML(token=token, results=made, frame=frame)
+        return gr.HTML(token=token), gr.HTML(token=token, frame=frame), gr.HTML(token=token)
 
     def _stored_digest(self, owner: str) -> str:
         try:
@@ -156,6 +139,7 @@ class Studio:
     def generate(
         self,
         seed: float | None,
+        mode: str,
         guidance: float | None,
         count: float | None,
         steps: float | None,
@@ -163,48 +147,105 @@ class Studio:
         corner_box: bool,
         revision: float | None,
         request: gr.Request,
-    ) -> Iterator[tuple[Any, ...]]:
-        """Make pictures from the stored drawing; yields (seed, status, pictures, generate, another, stop)."""
-        owner = request.username or NOBODY
+    ) -> Iterator[Updates]:
+        """Make pictures from the stored drawing; yields (seed, status, panel, three buttons, stop)."""
+
+        def asked(owner: str) -> Plan:
+            first = whole(seed, "The seed", 0, LARGEST_SEED)
+            wanted = whole(count, "The number of pictures", 1, MOST)
+            rows = ((fit(guidance), seeds(first, wanted)),)
+            return self._plan(owner, revision, rows, steps, sampler, corner_box)
+
+        yield from self._make(request, asked, Frames, count_up=mode == COUNT_UP)
+
+    def sheet(
+        self,
+        seed: float | None,
+        guidances: str | None,
+        columns: float | None,
+        steps: float | None,
+        sampler: str,
+        corner_box: bool,
+        revision: float | None,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        """Make a contact sheet, a row for each guidance and a column for each seed; yields as `generate`."""
+
+        def asked(owner: str) -> Plan:
+            first = whole(seed, "The seed", 0, LARGEST_SEED)
+            name = "The number of examples on the sheet"
+            beside = seeds(first, whole(columns, name, FEWEST_COLUMNS, MOST_COLUMNS))
+            rows = tuple((row, beside) for row in fits(guidances))
+            return self._plan(owner, revision, rows, steps, sampler, corner_box)
+
+        yield from self._make(request, asked, Sheet)
+
+    def again(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """Make a picture once more from its facts {facts}, with the outline stored here; yields as `generate`."""
+
+        def asked(owner: str) -> Plan:
+            facts = event._data.get("facts") if isinstance(event._data, dict) else None
+            return plan(self.services.workspace.gallery(owner), facts, self.drafts.stored(owner)[0])
+
+        yield from self._make(request, asked, Frames, keep_seed=True)
+
+    def stop(self, request: gr.Request) -> None:
+        """The Stop button, and the closing of a tab."""
+        self.jobs.stop(request.session_hash or "")
+
+    def close(self, request: gr.Request) -> None:
+        """A page closed: its work ends."""
+        self.stop(request)
+        self.services.leave(request)
+
+    def _make(
+        self,
+        request: gr.Request,
+        asked: Callable[[str], Plan],
+        frames: type[Frames],
+        count_up: bool = False,
+        keep_seed: bool = False,
+    ) -> Iterator[Updates]:
         session = request.session_hash or ""
-        last = _Last()
         job = None
         try:
-            seed_number = whole(seed, "The seed", 0, LARGEST_SEED)
-            wanted = whole(count, "The number of pictures", 1, MOST)
-            settings = {
-                "seeds": tuple((seed_number + i) % (LARGEST_SEED + 1) for i in range(wanted)),
-                "guidance": self._guidance(guidance),
-                "steps": whole(steps, "The number of steps", 1, 1000),
-                "sampler": sampler,
-                "corner_box": bool(corner_box),
-            }
-            mask = self._mask(owner, revision)
-            job = self.services.lane.submit(lambda: self._work(mask, settings))
-            self.runs.add(session, job)
-            yield seed_number, status("sampling", "Starting…"), gr.skip(), *_buttons(running=True)
+            owner = self.services.owner(request)
+            wanted = asked(owner)
+            self.live.give_way(owner)
+            job = self.services.lane.submit(lambda: wanted.work(self.services.model))
+            self.jobs.add(session, job)
+            run = Run(wanted, self.services.workspace.gallery(owner), frames(wanted))
+            first = gr.skip() if keep_seed else wanted.first_seed
+            yield first, status("sampling", "Starting…"), gr.skip(), *_buttons(running=True)
             for event in job.events():
-                shown = self._show(event, owner, settings, last)
+                shown = run.take(event)
                 if shown is not None:
-                    yield gr.skip(), *shown, *_buttons(running=True)
-            word, state = last.outcome(job.stopped, wanted, mask.empty)
-            pictures = gr.HTML(frame=last.unfinished()) if state == "stopped" and last.frame else gr.skip()
-            yield gr.skip(), status(state, word), pictures, *_buttons(running=False)
+                    text, percent, frame = shown
+                    panel = gr.skip() if frame is None else gr.HTML(frame=frame)
+                    yield gr.skip(), status("sampling", text, percent), panel, *_buttons(running=True)
+            word, state = run.outcome(job.stopped)
+            frame = run.last_frame(job.stopped)
+            following = seeds(wanted.first_seed, run.done + 1)[-1] if count_up else gr.skip()
+            panel = gr.skip() if frame is None else gr.HTML(frame=frame)
+            yield following, status(state, word), panel, *_buttons(running=False)
         except Exception as error:  # noqa: BLE001 - sentence() logs what nobody foresaw; the page goes on
             yield gr.skip(), status("error", sentence(error)), gr.skip(), *_buttons(running=False)
         finally:
             if job is not None:
                 job.stop()
-                self.runs.remove(session, job)
+                self.jobs.remove(session, job)
 
-    def stop(self, request: gr.Request) -> None:
-        """The Stop button, and the closing of a tab."""
-        self.runs.stop(request.session_hash or "")
-
-    def _guidance(self, guidance: float | None) -> float:
-        if guidance is None or not 0 <= guidance <= 15:
-            raise SettingError("Fit to the outline (guidance) must be a number from 0 to 15.")
-        return float(guidance)
+    def _plan(
+        self,
+        owner: str,
+        revision: float | None,
+        rows: tuple[tuple[float, tuple[int, ...]], ...],
+        steps: float | None,
+        sampler: str,
+        corner_box: bool,
+    ) -> Plan:
+        counted = whole(steps, "The number of steps", 1, MOST_STEPS)
+        return Plan(self._mask(owner, revision), rows, counted, sampler, bool(corner_box))
 
     def _mask(self, owner: str, revision: float | None) -> Mask:
         mask, stored = self.drafts.stored(owner)
@@ -219,73 +260,7 @@ class Studio:
             )
         return mask
 
-    def _work(self, mask: Mask, settings: dict[str, Any]) -> Iterator[Any]:
-        model = yield from self.services.model.wait()
-        from siamese.tasks.sample import SampleRequest, sample
 
-        yield from sample(model, mask, SampleRequest(**settings, batch=self.services.model.batch))
-
-    def _show(self, event: Any, owner: str, settings: dict[str, Any], last: _Last) -> tuple[Any, Any] | None:
-        count = len(settings["seeds"])
-        share = 100 / count
-        if isinstance(event, Waiting):
-            ahead = f"{event.ahead} other request{'s' if event.ahead != 1 else ''} first"
-            return status("sampling", f"Waiting: {ahead}…" if event.ahead else "Starting…"), gr.skip()
-        if isinstance(event, Notice):
-            last.notices.append(event.text)
-            return status("sampling", event.text, last.done * share), gr.skip()
-        if isinstance(event, Preview):
-            last.step, last.total = event.step, event.total
-            last.frame = base64_png(tile(event.images))
-            together = max(1, len(event.seeds))
-            which = f"{last.done + 1}" if together == 1 else f"{last.done + 1}–{last.done + together}"
-            which = f"picture {which} of {count} · " if count > 1 else ""
-            text = f"{which}step {event.step} of {event.total}{left(event.seconds_left)}"
-            percent = (last.done + together * event.step / event.total) * share
-            label = f"unfinished, step {event.step} of {event.total}"
-            frame = {"kind": "preview", "png": last.frame, "label": label}
-            return status("sampling", text[0].upper() + text[1:], percent), gr.HTML(frame=frame)
-        last.done += 1
-        last.frame = None
-        name = self.services.shelf.add(owner, _made(event, settings))
-        listing = self.services.shelf.listing(owner)
-        pictures = gr.HTML(results=listing, frame={"kind": "finished", "id": name})
-        return status("sampling", f"{last.done} of {count} finished", last.done * share), pictures
-
-
-class _Last:
-    """Where a run stands, to say how it ended."""
-
-    def __init__(self) -> None:
-        self.done = 0
-        self.step = 0
-        self.total = 0
-        self.frame: str | None = None
-        self.notices: list[str] = []
-
-    def unfinished(self) -> dict[str, str]:
-        label = f"unfinished: stopped at step {self.step} of {self.total}"
-        return {"kind": "unfinished", "png": self.frame or "", "label": label}
-
-    def outcome(self, stopped: bool, wanted: int, empty: bool) -> tuple[str, str]:
-        made = f"{self.done} picture{'s' if self.done != 1 else ''}"
-        if stopped and self.done < wanted:
-            at = f" at step {self.step} of {self.total}; the last picture is unfinished" if self.frame else ""
-            return f"Stopped{at}. {made if self.done else 'No picture'} finished.", "stopped"
-        notes = [n for n in self.notices if n != LOADING and not n.startswith("empty mask")]
-        said = ["Nothing is drawn: this is normal mucosa."] if empty else []
-        said += [n[0].upper() + n[1:].rstrip(".") + "." for n in dict.fromkeys(notes)]
-        return " ".join([f"Done: {made}.", *said]), "done"
-
-
-def _made(result: Any, settings: dict[str, Any]) -> Made:
-    facts = {"seed": result.seed, **result.facts, "seconds": round(result.seconds, 1)}
-    guidance = float(facts.get("guidance", settings["guidance"]))
-    steps = facts.get("steps", settings["steps"])
-    caption = f"seed {result.seed} · guidance {guidance:g} · {steps} steps"
-    return Made(picture=result.png(), mask=result.mask.png(), facts=facts, caption=caption)
-
-
-def _buttons(running: bool) -> tuple[Any, Any, Any]:
+def _buttons(running: bool) -> Updates:
     ready = gr.update(interactive=not running)
-    return ready, ready, gr.update(interactive=running)
+    return ready, ready, ready, gr.update(interactive=running)

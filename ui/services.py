@@ -1,29 +1,31 @@
-"""What every screen shares: the workspace, the resident model, the lane, the pictures made so far."""
+"""What every screen shares: the workspace, the resident model, the lane."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siamese.errors import SiameseError
 from siamese.events import Notice
 from siamese.workspace import Workspace
-from ui.identity import Identity
+from ui.identity import Identity, IdentityError, person
 from ui.lane import Lane
 
 if TYPE_CHECKING:
+    import gradio as gr
+
     from siamese.diffusion.checkpoint import Loaded
 
 log = logging.getLogger(__name__)
 LOADING = "The model is loading…"
+WHO = (  # the name chosen at first start, as the input of what happens when a page opens
+    "async () => { while (!(window.SiameseMask && window.SiameseMask.who)) await new Promise((r) => setTimeout(r, 20));"
+    " return [await window.SiameseMask.who()]; }"
+)
 PATIENCE = 15.0  # seconds the loading waits for the first page, which importing torch would slow down
-SHELF = 40  # pictures remembered for each person until the server ends
 
 
 def sentence(error: BaseException) -> str:
@@ -115,59 +117,44 @@ class ResidentModel:
             self._settled.set()
 
 
-@dataclass
-class Made:
-    """A finished picture: PNG files of picture and mask, and how it was made."""
-
-    picture: bytes = field(repr=False)
-    mask: bytes = field(repr=False)
-    facts: dict[str, str | int | float]
-    caption: str
-    kept: Path | None = None
-
-
-class Shelf:
-    """The last pictures of each person, in memory; safe from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: dict[str, OrderedDict[str, Made]] = {}
-
-    def add(self, owner: str, made: Made) -> str:
-        """Remember a picture; returns its id, which nobody can guess."""
-        name = secrets.token_urlsafe(9)
-        with self._lock:
-            mine = self._made.setdefault(owner, OrderedDict())
-            mine[name] = made
-            while len(mine) > SHELF:
-                mine.popitem(last=False)
-        return name
-
-    def get(self, owner: str, name: str) -> Made:
-        """The picture `name` of `owner`.
-
-        Raises:
-            SiameseError: no longer there, or somebody else's.
-        """
-        with self._lock:
-            made = self._made.get(owner, {}).get(name)
-        if made is None:
-            raise SiameseError("This picture has left the server's memory; make it again from its seed.")
-        return made
-
-    def listing(self, owner: str) -> list[dict[str, str]]:
-        """Ids and captions, newest first."""
-        with self._lock:
-            mine = reversed(self._made.get(owner, {}).items())
-            return [{"id": name, "caption": made.caption} for name, made in mine]
-
-
 class Services:
-    """One of each, for the whole server."""
+    """One of each, for the whole server; and who is behind each open page.
 
-    def __init__(self, workspace: Workspace, checkpoint: str):
+    Args:
+        workspace: where everything lies.
+        checkpoint: name under checkpoints/ or a folder.
+        login: people sign in; otherwise a page says the name chosen at its first start.
+    """
+
+    def __init__(self, workspace: Workspace, checkpoint: str, login: bool = False):
         self.workspace = workspace
         self.identity = Identity(workspace.root)
         self.model = ResidentModel(checkpoint)
         self.lane = Lane()
-        self.shelf = Shelf()
+        self.who = None if login else WHO
+        self._people: dict[str, str] = {}  # an open page's session -> its owner
+
+    def enter(self, request: gr.Request, name: str) -> str:
+        """A page opened: its owner from now on, the one who signed in or else `name`.
+
+        Raises:
+            IdentityError: neither.
+        """
+        owner = request.username or person(name)
+        self._people[request.session_hash or ""] = owner
+        return owner
+
+    def owner(self, request: gr.Request) -> str:
+        """The owner of an open page.
+
+        Raises:
+            IdentityError: the server was started anew since the page was opened.
+        """
+        found = request.username or self._people.get(request.session_hash or "")
+        if not found:
+            raise IdentityError("This page is not known to the server; reload it.")
+        return found
+
+    def leave(self, request: gr.Request) -> None:
+        """A page closed."""
+        self._people.pop(request.session_hash or "", None)

@@ -10,7 +10,7 @@ import gradio as gr
 
 from siamese.errors import MachineError
 from siamese.workspace import Workspace
-from ui import studio
+from ui import files, studio
 from ui.address import url
 from ui.mask_canvas import STATIC
 from ui.services import Services
@@ -70,7 +70,8 @@ def theme() -> gr.themes.Base:
 
 def head() -> str:
     """Styles of our own, inline, so that the page is dark from its first paint."""
-    css = (STATIC / "studio.css").read_text(encoding="utf-8")
+    sheets = sorted(STATIC.glob("*.css"), key=lambda path: (path.name != "studio.css", path.name))
+    css = "\n".join(path.read_text(encoding="utf-8") for path in sheets)
     return f'<meta name="color-scheme" content="dark"><style>{css}</style>'
 
 
@@ -82,7 +83,11 @@ def build(services: Services) -> gr.Blocks:
             apply_default_css=False,
             elem_id="top",
         )
-        studio.build(page, services)
+        with gr.Tabs(elem_id="screens"):
+            with gr.Tab("Studio", id="studio", elem_id="screen-studio"):
+                studio.build(page, services)
+            with gr.Tab("Your files", id="files", elem_id="screen-files"):
+                files.build(page, services)
     page.queue(default_concurrency_limit=16, max_size=64, api_open=False)
     return page
 
@@ -104,7 +109,7 @@ def serve(
     Raises:
         MachineError: the port was taken meanwhile.
     """
-    services = Services(workspace, checkpoint)
+    services = Services(workspace, checkpoint, login=bool(password))
     page = build(services)
     try:
         page.launch(

@@ -6,10 +6,11 @@ import json
 
 import gradio as gr
 
-from ui.making import MOST, Studio, status
+from ui.making import COUNT_UP, RANDOM, SAME, Studio, status
 from ui.mask_canvas import mask_canvas
-from ui.pictures import picture_panel
+from ui.pictures import live_switch, picture_panel
 from ui.services import LOADING, Services
+from ui.settings import FEWEST_COLUMNS, GUIDANCES, HIGHEST_GUIDANCE, MOST, MOST_COLUMNS
 
 QUALITIES = {"quick": (10, "dpm"), "standard": (20, "dpm"), "paper": (50, "ddim")}
 STATUS = (
@@ -17,16 +18,19 @@ STATUS = (
     "<span class='st-text'>${value.text}</span>"
     "<span class='st-bar'><span style='width:${value.percent}%'></span></span></div>"
 )
-FLUSHED = "async (...all) => { all[all.length - 1] = await window.__mask.flush(); return all; }"
-ANOTHER = (
-    "async (...all) => { all[0] = Math.floor(Math.random() * 2147483647);"
-    " all[all.length - 1] = await window.__mask.flush(); return all; }"
-)
+FLUSHED = "all[all.length - 1] = await window.__mask.flush(); return all; }"
+DRAW = "all[0] = Math.floor(Math.random() * 2147483647);"
+SEED = f"async (...all) => {{ if (all[1] === {json.dumps(RANDOM)}) {DRAW} {FLUSHED}"
+ANOTHER = f"async (...all) => {{ {DRAW} {FLUSHED}"
+STORED = f"async (...all) => {{ {FLUSHED}"
+ADOPTED = """() => { const all = %s; const s = window.SiameseMask.adopted;
+    const quality = Object.keys(all).find((k) => all[k][0] === s.steps && all[k][1] === s.sampler) || null;
+    return [s.seed, s.guidance, s.steps, s.sampler, s.corner_box, quality, "same"]; }"""
 
 TOGGLE = """
 const button = element.querySelector("button");
 button.addEventListener("click", () => {
-    const open = document.getElementById("details-body").classList.toggle("open");
+    const open = document.getElementById(button.dataset.body).classList.toggle("open");
     button.setAttribute("aria-expanded", String(open));
 });"""
 
@@ -34,18 +38,17 @@ button.addEventListener("click", () => {
 def build(page: gr.Blocks, services: Services) -> None:
     """Lay out the screen inside `page`, the gr.Blocks that is open, and wire it."""
     studio = Studio(services)
-    drafts = studio.drafts
+    functions = [*studio.drafts.functions, *studio.outlines.functions]
     with gr.Row(elem_id="studio"):
         with gr.Column(elem_id="drawing-card", elem_classes="card"):
-            canvas = mask_canvas(
-                drafts.save, drafts.load, drafts.check, examples=studio.examples, view=studio.view
-            )
+            canvas = mask_canvas(functions, examples=studio.examples, view=studio.view)
         with gr.Column(elem_id="picture-card", elem_classes="card"):
-            panel = picture_panel(studio.pictures)
+            panel = picture_panel(studio.panel_functions)
         with gr.Column(elem_id="settings-card", elem_classes="card"):
             with gr.Column(elem_id="actions"):
                 generate = gr.Button("Generate", variant="primary", elem_id="generate")
                 with gr.Row(elem_id="second-row"):
+                    live = live_switch(studio.live.live)
                     another = gr.Button("Another example", elem_id="another")
                     stop = gr.Button("Stop", elem_id="stop", interactive=False, variant="stop")
                 line = gr.HTML(
@@ -56,13 +59,19 @@ def build(page: gr.Blocks, services: Services) -> None:
                     elem_id="status-box",
                 )
             with gr.Column(elem_id="choices"):
-                quality = gr.Radio(list(QUALITIES), value="standard", label="Quality", elem_id="quality")
+                quality = gr.Radio(
+                    list(QUALITIES),
+                    value="standard",
+                    label="Quality",
+                    elem_id="quality",
+                    elem_classes="segments",
+                )
                 count = gr.Slider(
                     1, MOST, value=1, step=1, label="Number of pictures", elem_id="count", buttons=[]
                 )
                 guidance = gr.Slider(
                     0,
-                    15,
+                    HIGHEST_GUIDANCE,
                     value=studio.tuned,
                     step=0.1,
                     label="Fit to the outline (guidance)",
@@ -77,14 +86,37 @@ def build(page: gr.Blocks, services: Services) -> None:
                     elem_id="seed",
                     info="Same number: same picture.",
                 )
-                corner_box = gr.Checkbox(False, label="Black corner box", elem_id="corner-box")
-            with gr.Column(elem_id="details"):
-                gr.HTML(
-                    "<button type='button' class='details-toggle' aria-expanded='false'>Details</button>",
-                    js_on_load=TOGGLE,
-                    apply_default_css=False,
+                mode = gr.Radio(
+                    [RANDOM, SAME, COUNT_UP],
+                    value=SAME,
+                    label="Number at each Generate",
+                    elem_id="seed-mode",
+                    elem_classes="segments",
                 )
-                with gr.Column(elem_id="details-body"):
+                corner_box = gr.Checkbox(False, label="Black corner box", elem_id="corner-box")
+            with gr.Column(elem_id="sheet", elem_classes="fold"):
+                _fold("Contact sheet", "sheet-body")
+                with gr.Column(elem_id="sheet-body", elem_classes="fold-body"):
+                    guidances = gr.Textbox(
+                        ", ".join(f"{value:g}" for value in GUIDANCES),
+                        label="Guidance values, one row each",
+                        elem_id="sheet-guidances",
+                        max_lines=1,
+                    )
+                    columns = gr.Slider(
+                        FEWEST_COLUMNS,
+                        MOST_COLUMNS,
+                        value=4,
+                        step=1,
+                        label="Seeds beside each other",
+                        elem_id="sheet-columns",
+                        buttons=[],
+                        info="From the example number above on.",
+                    )
+                    make_sheet = gr.Button("Make the sheet", elem_id="make-sheet")
+            with gr.Column(elem_id="details", elem_classes="fold"):
+                _fold("Details", "details-body")
+                with gr.Column(elem_id="details-body", elem_classes="fold-body"):
                     steps = gr.Number(20, precision=0, label="Steps", elem_id="steps")
                     sampler = gr.Radio(
                         [("DPM-Solver++", "dpm"), ("DDIM", "ddim")],
@@ -108,22 +140,33 @@ def build(page: gr.Blocks, services: Services) -> None:
     )
     for setting in (steps, sampler):
         setting.input(None, [steps, sampler], quality, js=find, show_progress="hidden")
-    inputs = [seed, guidance, count, steps, sampler, corner_box, revision]
-    outputs = [seed, line, panel, generate, another, stop]
-    for button, script in ((generate, FLUSHED), (another, ANOTHER)):
-        button.click(
-            studio.generate,
-            inputs,
-            outputs,
-            js=script,
-            show_progress="hidden",
-            concurrency_limit=None,
-            concurrency_id="studio",
-            api_visibility="private",
-        )
+    adopted = [seed, guidance, steps, sampler, corner_box, quality, mode]
+    panel.adopt(None, None, adopted, js=ADOPTED % table, show_progress="hidden")
+
+    outputs = [seed, line, panel, generate, another, make_sheet, stop]
+    making = {
+        "show_progress": "hidden",
+        "concurrency_limit": None,
+        "concurrency_id": "studio",
+        "api_visibility": "private",
+    }
+    inputs = [seed, mode, guidance, count, steps, sampler, corner_box, revision]
+    generate.click(studio.generate, inputs, outputs, js=SEED, **making)
+    another.click(studio.generate, inputs, outputs, js=ANOTHER, **making)
+    cells = [seed, guidances, columns, steps, sampler, corner_box, revision]
+    make_sheet.click(studio.sheet, cells, outputs, js=STORED, **making)
+    panel.again(studio.again, None, outputs, **making)
     stop.click(studio.stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
-    page.unload(studio.stop)
-    page.load(studio.open, None, [canvas, panel], show_progress="hidden", api_visibility="private")
+    page.unload(studio.close)
+    name = gr.Textbox(visible=False)
+    page.load(
+        studio.open,
+        name,
+        [canvas, panel, live],
+        js=services.who,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     page.load(
         studio.machine,
         None,
@@ -131,4 +174,12 @@ def build(page: gr.Blocks, services: Services) -> None:
         show_progress="hidden",
         api_visibility="private",
         concurrency_limit=None,
+    )
+
+
+def _fold(name: str, body: str) -> None:
+    gr.HTML(
+        f"<button type='button' class='details-toggle' aria-expanded='false' data-body='{body}'>{name}</button>",
+        js_on_load=TOGGLE,
+        apply_default_css=False,
     )

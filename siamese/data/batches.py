@@ -20,8 +20,9 @@ from torch import Tensor
 
 from siamese.data import view as views
 from siamese.data.dataset import Case, Dataset
+from siamese.data.paste import paste
+from siamese.data.picture import decode
 from siamese.errors import DatasetError, MaskError
-from siamese.masks.header import announced_size, kind
 from siamese.masks.mask import Mask
 from siamese.recipe import AugmentationRecipe, DataRecipe
 
@@ -30,7 +31,6 @@ FRAME_CHANNELS = 2  # outside, box
 AUGMENTATION_WIDTH = 10  # rotation one-hot (3), flip, zoom, shift x, shift y, brightness, contrast, hue
 FLAGS = 2  # corner box, burnt-in text
 VIEW_SIZE = 96  # side of the typical view maps that a checkpoint carries
-LARGEST_PICTURE = 40_000_000  # pixels
 
 
 @dataclass(frozen=True)
@@ -64,30 +64,8 @@ class Variant:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """Read a picture file as (H,W,3) uint8 RGB.
-
-    Raises:
-        MaskError: not a picture, damaged, or over 40 megapixels; the sentence names the file's cure, not the file.
-    """
-    data = path.read_bytes()
-    what = kind(data)
-    if what in ("PNG", "JPEG", "TIFF", "BMP"):
-        size = announced_size(data)
-        if size is not None and size[0] * size[1] > LARGEST_PICTURE:
-            raise MaskError(
-                f"has {size[0] * size[1] / 1e6:.0f} megapixels; the limit is 40: export it smaller."
-            )
-    elif what != "a WebP picture":
-        raise MaskError(f"is {what}, not a picture; export it as PNG or JPEG.")
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error:
-        picture = None
-    if picture is None:
-        raise MaskError("is damaged and cannot be decoded; copy it again from its source.")
-    if picture.shape[0] * picture.shape[1] > LARGEST_PICTURE:
-        raise MaskError("has more than 40 megapixels: export it smaller.")
-    return picture
+    """Read a picture file as (H,W,3) uint8 RGB; MaskError as `siamese.data.picture.decode`."""
+    return decode(path.read_bytes())
 
 
 def prepare(datasets: Sequence[Dataset], size: int, recipe: DataRecipe) -> Pictures:
@@ -179,7 +157,8 @@ def difference_hash(picture: np.ndarray) -> np.ndarray:
 def augment(pictures: Pictures, index: int, recipe: AugmentationRecipe, seed: int) -> Variant:
     """One variant of a case, the same for the same seed.
 
-    Labelled: 8 orientations, zoom with shift, brightness, contrast, hue. Unlabelled: a smooth joint warp.
+    Labelled: 8 orientations, zoom with shift, brightness, contrast, hue. Unlabelled: a smooth joint warp, small
+    lesions of the same style blended in (`paste`).
     """
     draw = np.random.default_rng(seed)
     image, mask, view = pictures.images[index], pictures.masks[index], pictures.views[index]
@@ -192,6 +171,12 @@ def augment(pictures: Pictures, index: int, recipe: AugmentationRecipe, seed: in
     brightness, contrast = draw.uniform(-1, 1, 2)
     hue = draw.uniform(-1, 1)
     bends = draw.normal(size=(2, 4, 4)).astype(np.float32)
+    if recipe.paste and draw.random() < recipe.paste:
+        others = [i for i, style in enumerate(pictures.styles) if style == pictures.styles[index]]
+        chosen = draw.choice(others, 4)
+        image, mask = paste(
+            image, mask, view, [(pictures.images[i], pictures.masks[i]) for i in chosen], draw
+        )
 
     grid = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / zoom + (size - 1) / 2
     map_x, map_y = np.meshgrid(grid + np.float32(shift[0] * size), grid + np.float32(shift[1] * size))

@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from siamese.atomic import write_atomically
 from siamese.errors import MaskError
 from siamese.masks.header import READABLE, announced_size, kind
-from siamese.workspace import write_atomically
 
 LARGEST_FILE = 64 * 1024 * 1024  # bytes
 LARGEST_PICTURE = 40_000_000  # pixels

@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from siamese import lockfile
 from siamese.errors import RecipeError, writing
 from siamese.recipe import STAGES, Recipe, Stage, parse_json
 from siamese.shipped import FILE
@@ -76,6 +77,7 @@ class RunFolder:
         with writing(self.root):
             path.with_suffix(".tmp").write_text(recipe.json(), encoding="utf-8")
             path.with_suffix(".tmp").replace(path)
+            self._work = lockfile.take(self.root)  # let go when the process ends: this run cannot be deleted
 
     def points(self, stage: Stage) -> list[Point]:
         """Complete checkpoints of a stage, oldest first."""

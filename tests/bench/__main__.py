@@ -7,12 +7,9 @@ hint encoded again at every step, the whole U-Net for both halves of the guidanc
 from __future__ import annotations
 
 import argparse
-import os
 import platform
-import shutil
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -92,28 +89,6 @@ def plain_way(loaded: checkpoint.Loaded, mask: Mask, seed: int, steps: int = 50)
     return model.autoencoder.decode(z_t, texture_noise([seed], recipe.size).to(model.device))
 
 
-def page_usable(rounds: int = 3) -> float:
-    """Median seconds from `python app.py` to a page that can be drawn on, in headless Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    from tests.ui.conftest import Server, opened
-
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    times = []
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        for k in range(rounds + 1):
-            server = Server(Path(folder) / f"workspace{k}")
-            begun = time.perf_counter()
-            try:
-                opened(browser.new_context(), server.start())
-                times.append(time.perf_counter() - begun)
-            finally:
-                server.stop()
-        browser.close()
-    return statistics.median(times[1:])
-
-
 def main() -> None:
     """Measure and print one table."""
     words = argparse.ArgumentParser(description=__doc__)
@@ -168,9 +143,11 @@ def main() -> None:
         rows.append(("memory above the loaded models, ours", f"{peak_ours.largest:.0f} MB"))
         rows.append(("memory above the loaded models, plain", f"{peak_plain.largest:.0f} MB"))
     if given.page:
-        rows.append(("page usable after the command", f"{page_usable():.1f} s"))
+        from tests.bench.page import figures  # needs a browser
+
+        rows += figures()
     for name, value in rows:
-        print(f"  {name:<46} {value}")
+        print(f"  {name:<58} {value}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 HOUSE = Path(__file__).parents[2]
 PATIENCE = 30_000  # ms for anything the page has to do; the machine may be busy training
 SIZE = 384
+NAMED = (  # before any page: the name that is asked for at first start
+    "try { if (!localStorage['siamese-name']) localStorage['siamese-name'] = 'default'; } catch { /* no page yet */ }"
+)
 
 
 def free_port() -> int:
@@ -78,6 +81,7 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A browser that has never been here."""
     made = chromium.new_context(viewport={"width": 1440, "height": 900})
     made.set_default_timeout(PATIENCE)
+    made.add_init_script(NAMED)
     yield made
     made.close()
 

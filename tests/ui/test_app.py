@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.ui.conftest import HOUSE, PATIENCE, Server, answers, opened, ready, saved, stroke
+from tests.ui.conftest import HOUSE, NAMED, PATIENCE, Server, answers, opened, ready, saved, stroke
 
 JARGON = ("checkpoint", "latent", "sampler", "ddim", "dpm", "inference", "token", "tensor", "gradio", "hint")
 IDS = ("mask-canvas", "guidance", "seed", "steps", "generate", "stop", "preview", "gallery", "status")
@@ -82,12 +82,19 @@ def test_everything_checks_look_for_is_there(page, shared_server):
     for name in IDS:
         assert page.locator(f"[id='{name}']").count() == 1, name
     assert page.locator("#status").get_attribute("data-state") in ("idle", "error")
-    assert page.evaluate("Object.keys(__mask)") == ["area", "hash", "undoDepth", "revision", "saved", "flush"]
+    assert set(page.evaluate("Object.keys(__mask)")) >= {
+        "area",
+        "hash",
+        "undoDepth",
+        "revision",
+        "saved",
+        "flush",
+    }
     assert answers(shared_server.url + "/gradio_api/info")
     info = page.evaluate("fetch('/gradio_api/info').then(a => a.text())")
     assert "/generate" not in info  # nothing of the page is a public interface
     assert page.evaluate("fetch('/gradio_api/runs').then(a => a.status)") == 404
-    for private in ("page.key", "drafts", "kept"):
+    for private in ("page.key", "drafts", "pictures", "masks"):
         path = (shared_server.workspace / private).as_posix()
         assert page.evaluate("(p) => fetch('/gradio_api/file=' + p).then(a => a.status)", path) in (403, 404)
 
@@ -130,9 +137,10 @@ def test_no_jargon_outside_details(page):
 
 def test_dark_and_neutral_although_the_browser_prefers_light(chromium, shared_server):
     context = chromium.new_context(color_scheme="light", viewport={"width": 1440, "height": 900})
+    context.add_init_script(NAMED)
     page = opened(context, shared_server)
     fills = page.evaluate(
-        "[...new Set([...document.querySelectorAll('html, body, body *')].map("
+        "[...new Set([...document.querySelectorAll('html, body, body *:not(.mc-colour)')].map("
         "e => getComputedStyle(e).backgroundColor))]"
     )
     for fill in fills:
@@ -149,7 +157,7 @@ def test_the_main_loop_fits_the_window(page, width, height):
     page.wait_for_function("window.innerWidth === document.documentElement.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width >= 1024:
-        for where in (".mc-canvas", ".mc-examples", "#preview", "#generate", "#stop", "#status", "#kept"):
+        for where in (".mc-canvas", ".mc-strip", "#preview", "#generate", "#stop", "#status", "#counts"):
             box = page.locator(where).bounding_box()
             assert box["y"] >= 0 and box["y"] + box["height"] <= height, where
             assert box["x"] >= 0 and box["x"] + box["width"] <= width, where

@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 
 from siamese.masks.mask import Mask
 from siamese.workspace import Workspace
-from tests.ui.conftest import HOUSE, PATIENCE, SIZE, opened, ready, saved, stroke
+from tests.ui.conftest import HOUSE, NAMED, PATIENCE, SIZE, opened, ready, saved, stroke
 from ui.identity import Identity
 
 FIRST = HOUSE / "assets" / "first.png"
@@ -71,6 +71,7 @@ def test_the_drawing_returns_after_reload_in_a_new_browser_and_after_a_restart(c
     own_server.stop()
     own_server.start()
     other = chromium.new_context()
+    other.add_init_script(NAMED)
     assert opened(other, own_server).evaluate(FACTS) == drawn
     other.close()
 
@@ -91,6 +92,27 @@ def test_strokes_drawn_while_the_server_is_away_are_saved_when_it_returns(contex
         arg=drawn,
     )
     assert int(stored(own_server.workspace).labels.sum()) == drawn[0]
+
+
+def test_a_server_killed_in_the_middle_of_a_stroke_loses_nothing(context, own_server):
+    page = opened(context, own_server)
+    box = page.locator(".mc-canvas").bounding_box()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.6 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
+    own_server.stop()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
+    page.mouse.up()
+    drawn = page.evaluate(FACTS)
+    page.wait_for_function("document.querySelector('.mc-state').textContent.includes('does not answer')")
+    own_server.start()
+    page.wait_for_function(
+        "(drawn) => window.__mask && __mask.saved() && JSON.stringify("
+        + FACTS
+        + ") === JSON.stringify(drawn)",
+        arg=drawn,
+    )
+    assert stored(own_server.workspace).labels[int(0.6 * SIZE), int(0.85 * SIZE)]
 
 
 def test_strokes_survive_a_reload_before_the_server_had_them(context, own_server):
@@ -141,7 +163,8 @@ def png(array: np.ndarray) -> bytes:
 
 
 def choose(page: Page, name: str, data: bytes) -> None:
-    page.locator("input.mc-file").set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
+    file = {"name": name, "mimeType": "image/png", "buffer": data}
+    page.get_by_label("Outline or picture files").set_input_files(file)
 
 
 @pytest.mark.parametrize(

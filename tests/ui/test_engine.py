@@ -10,40 +10,16 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from siamese.masks.mask import Mask
-from tests.ui.conftest import HOUSE, SIZE, stroke
-from ui.mask_canvas import mask_of, runs
-
-STATIC = HOUSE / "ui" / "static"
-PARTS = ("engine", "view", "sync", "tools", "mount")
-SCRIPTS = [(STATIC / f"{part}.js").read_text("utf-8") for part in PARTS]
-BARE = "<div style='width:500px;margin:7px 0 0 13px'><div class='mc'></div></div><input id='elsewhere'>"
-
-
-def bare(browser: Browser, **options: object) -> Page:
-    page = browser.new_context(**options).new_page()
-    page.set_content(f"<style>{(STATIC / 'studio.css').read_text('utf-8')}</style>{BARE}")
-    for script in SCRIPTS:
-        page.evaluate(script)
-    page.evaluate(
-        "window.canvas = SiameseMask.mount(document.querySelector('.mc'),"
-        f" {{size: {SIZE}, examples: [{{name: 'all', runs: [0, {SIZE * SIZE}]}}], server: null}})"
-    )
-    return page
+from tests.ui.bare import bare, disc, facts, labels, put
+from tests.ui.conftest import SIZE, stroke
+from ui.mask_canvas import runs
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    page = bare(chromium, viewport={"width": 900, "height": 900})
+    page = bare(chromium)
     yield page
     page.context.close()
-
-
-def labels(page: Page) -> np.ndarray:
-    return mask_of(page.evaluate("canvas.engine.runs()")).labels
-
-
-def facts(page: Page) -> tuple[int, str, int]:
-    return tuple(page.evaluate("[__mask.area(), __mask.hash(), __mask.undoDepth()]"))
 
 
 def fnv(data: bytes) -> str:
@@ -67,7 +43,7 @@ def test_a_dot_is_a_hard_edged_disc_where_the_pointer_was(page):
 @pytest.mark.parametrize("ratio", [1, 1.5, 2])
 def test_the_pointer_hits_the_same_pixel_at_every_device_pixel_ratio(chromium, ratio):
     page = bare(chromium, device_scale_factor=ratio)
-    page.evaluate("canvas.tools.resize(1)")
+    page.evaluate("canvas.desk.resize(1)")
     stroke(page, (0.601, 0.301))
     assert np.argwhere(labels(page)).tolist() == [[int(0.301 * SIZE), int(0.601 * SIZE)]]
     page.wait_for_function(
@@ -103,7 +79,7 @@ def test_keys_do_nothing_while_the_focus_is_elsewhere(page):
     page.keyboard.press("Control+z")
     page.keyboard.type("[]eb")
     assert facts(page) == before
-    assert page.evaluate("[canvas.tools.size, canvas.tools.erase]") == [36, False]
+    assert page.evaluate("[canvas.desk.size, canvas.desk.active]") == [36, "brush"]
     assert page.locator("#elsewhere").input_value() == "[]eb"
 
 
@@ -151,15 +127,15 @@ def test_every_way_to_erase(page, how):
 def test_brush_size_by_keys_slider_and_its_limits(page):
     page.locator(".mc-canvas").focus()
     page.keyboard.press("]")
-    assert page.evaluate("canvas.tools.size") == 40
+    assert page.evaluate("canvas.desk.size") == 40
     page.keyboard.press("[")
-    assert page.evaluate("canvas.tools.size") == 35
+    assert page.evaluate("canvas.desk.size") == 35
     page.get_by_role("slider", name="Brush size").fill("12")
-    assert page.evaluate("canvas.tools.size") == 12
+    assert page.evaluate("canvas.desk.size") == 12
     page.locator(".mc-canvas").focus()
     for _ in range(40):
         page.keyboard.press("[")
-    assert page.evaluate("canvas.tools.size") == 1
+    assert page.evaluate("canvas.desk.size") == 1
 
 
 def test_clear_and_examples_can_be_undone(page):
@@ -218,11 +194,98 @@ def test_runs_mean_the_same_in_the_browser_and_in_python(page):
         assert facts(page)[:2] == (int(array.sum()), fnv(mask.labels.tobytes()))
 
 
+def test_five_hundred_random_edits_undone_and_redone(page):
+    """Strokes, fills, morphs and changes of size: undo all is the empty mask, redo all the same hash."""
+    done = page.evaluate(
+        """() => {
+        let seed = 7;
+        const draw = (n) => {
+            seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+            return Math.floor((seed / 2 ** 32) * n);
+        };
+        const { engine, desk } = canvas;
+        const { morph } = SiameseMask;
+        const edge = () => draw(500) - 50;
+        const line = (width, value) => {
+            engine.begin();
+            engine.stroke(edge(), edge(), edge(), edge(), 1 + draw(width), value);
+            return engine.end();
+        };
+        const changed = (name, ...rest) =>
+            engine.replace(morph[name](engine.raster, engine.width, engine.height, ...rest));
+        const acts = [
+            () => line(40, 1),
+            () => line(30, 0),
+            () => {
+                engine.begin();
+                engine.polygon([0, 0, 0, 0].map(() => [edge(), edge()]), draw(4) ? 1 : 0);
+                return engine.end();
+            },
+            () => changed("grow", draw(21) - 10),
+            () => changed("flip", "horizontal"),
+            () => changed("keepLargest"),
+            () => changed("smooth", draw(8)),
+            () => {
+                desk.open({ reset() {} }, "moved");
+                desk.preview(morph.invert(engine.raster));
+                return draw(2) ? desk.apply() : !desk.cancel();
+            },
+            () => {
+                const wide = 200 + 8 * draw(20);
+                const { raster, width, height } = engine;
+                return engine.replace(SiameseMask.resized(raster, width, height, wide, 384), wide, 384);
+            },
+        ];
+        let changes = 0;
+        for (let i = 0; i < 500; i++) { const act = acts[draw(acts.length)]; if (act()) changes++; }
+        return changes;
+    }"""
+    )
+    end = facts(page)
+    size = page.evaluate("[canvas.engine.width, canvas.engine.height]")
+    assert end[2] == done > 300
+    assert page.evaluate("(() => { let n = 0; while (canvas.engine.undo()) n++; return n; })()") == done
+    assert facts(page)[0] == 0 and page.evaluate("[canvas.engine.width, __mask.undoDepth()]") == [SIZE, 0]
+    assert page.evaluate("(() => { let n = 0; while (canvas.engine.redo()) n++; return n; })()") == done
+    assert facts(page) == end and page.evaluate("[canvas.engine.width, canvas.engine.height]") == size
+
+
+def test_a_polygon_covers_exactly_the_pixels_whose_centres_it_holds(page):
+    corners = [[20.2, 30.7], [300.1, 11.0], [250.5, 390.0], [-40.0, 200.3]]
+    page.evaluate(
+        "(c) => { canvas.engine.begin(); canvas.engine.polygon(c, 1); canvas.engine.end(); }", corners
+    )
+    ys, xs = np.mgrid[:SIZE, :SIZE] + 0.5
+    inside = np.zeros((SIZE, SIZE), bool)
+    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
+        crosses = (y0 <= ys) != (y1 <= ys)
+        inside ^= crosses & (xs >= x0 + (ys - y0) * (x1 - x0) / (y1 - y0))
+    assert (labels(page) == inside).all()
+
+
+def test_a_mask_of_another_size_is_one_edit_and_keeps_its_outline(page):
+    put(page, disc(100, 200, 40))
+    page.evaluate(
+        "canvas.engine.replace(SiameseMask.resized(canvas.engine.raster, 384, 384, 640, 480), 640, 480)"
+    )
+    big = labels(page)
+    assert big.shape == (480, 640)
+    ys, xs = np.nonzero(big)
+    assert abs(xs.mean() / 640 - 100 / 384) < 0.005 and abs(ys.mean() / 480 - 200 / 384) < 0.005
+    page.locator(".mc-canvas").focus()
+    page.keyboard.press("Control+z")
+    assert (labels(page) == disc(100, 200, 40)).all()
+
+
 def test_every_control_is_named_and_at_least_24_pixels(page):
-    controls = page.locator("button, input[type=range], canvas.mc-canvas")
-    for control in controls.all():
-        box = control.bounding_box()
-        assert control.get_attribute("aria-label"), control
-        assert box["width"] >= 24 and box["height"] >= 24, control.get_attribute("aria-label")
+    controls = page.locator("button, input[type=range], input[type=number], canvas.mc-canvas")
+    for tab in ("Outlines", "Reshape", "Lesions", "View"):
+        page.get_by_role("tab", name=tab).click()
+        for control in controls.all():
+            box = control.bounding_box()
+            if box is None:
+                continue
+            assert control.get_attribute("aria-label") or control.inner_text(), control
+            assert box["width"] >= 24 and box["height"] >= 24, control.evaluate("e => e.outerHTML")
     stroke(page, (0.5, 0.5))
     assert "lesion" in page.locator("[aria-live]").inner_text()

@@ -11,7 +11,7 @@
      * @param {Engine} engine
      * @param {{save: Function, load: Function}} server both take one object with the page's token
      * @param {() => string} token
-     * @param {{say: (kind: string, text: string) => void, show: () => void}} page
+     * @param {{say: (kind: string, text: string) => void, show: () => void, warn: (sentences: string[]) => void}} page
      */
     constructor(engine, server, token, page) {
       this.engine = engine;
@@ -60,9 +60,11 @@
     take(stored) {
       this.key = "siamese-mask-" + stored.key;
       this.revision = this.acknowledged = stored.revision;
-      this.engine.reset(space.rasterOf(stored.runs, this.engine.size));
+      this.engine.reset(space.rasterOf(stored.runs, stored.width, stored.height), stored.width, stored.height);
+      this.page.warn(stored.warnings);
       const kept = this.kept();
-      if (kept && this.engine.replace(space.rasterOf(kept.runs, this.engine.size))) {
+      const raster = kept && space.rasterOf(kept.runs, kept.width, kept.height);
+      if (kept && this.engine.replace(raster, kept.width, kept.height)) {
         // strokes this browser could not save: they come back, and undo leads to the server's copy
         this.revision = Math.max(stored.revision, kept.revision) + 1;
         this.page.say("busy", "Strokes that were not saved before are back.");
@@ -88,7 +90,7 @@
       if (!this.failures) this.page.say("busy", "saving…");
       try {
         const answer = await answered(
-          this.server.save({ token: this.token(), revision: sent, runs: this.engine.runs() })
+          this.server.save({ token: this.token(), revision: sent, ...this.drawing() })
         );
         this.failures = 0;
         if (!answer.ok && answer.stored === undefined) throw new Refused(answer.error);
@@ -98,6 +100,7 @@
           this.remember();
         } else {
           this.acknowledged = sent;
+          this.page.warn(answer.warnings);
           if (this.saved) this.done();
         }
       } catch (error) {
@@ -141,12 +144,14 @@
 
     /** Coming back to this window: has another one saved something newer? */
     async look() {
-      if (document.visibilityState !== "visible" || !this.saved || this.busy || this.engine.drawing) return;
+      if (document.visibilityState !== "visible" || !this.saved || this.busy || this.editing()) return;
       this.busy = true;
       try {
         const stored = await answered(this.server.load({ token: this.token(), since: this.revision }));
-        if (stored.ok && stored.runs && stored.revision > this.revision && !this.engine.drawing && this.saved) {
-          this.engine.replace(space.rasterOf(stored.runs, this.engine.size));
+        if (stored.ok && stored.runs && stored.revision > this.revision && !this.editing() && this.saved) {
+          const { width, height, warnings } = stored;
+          this.engine.replace(space.rasterOf(stored.runs, width, height), width, height);
+          this.page.warn(warnings);
           this.revision = this.acknowledged = stored.revision;
           this.page.say("good", "updated from another window");
           this.page.show();
@@ -159,10 +164,20 @@
       this.pump();
     }
 
+    /** What is stored of the engine. */
+    drawing() {
+      const { width, height } = this.engine;
+      return { width, height, runs: this.engine.runs() };
+    }
+
+    editing() {
+      return this.engine.drawing || this.engine.preview !== null;
+    }
+
     remember() {
       if (!this.key) return;
       try {
-        localStorage.setItem(this.key, JSON.stringify({ revision: this.revision, runs: this.engine.runs() }));
+        localStorage.setItem(this.key, JSON.stringify({ revision: this.revision, ...this.drawing() }));
       } catch (error) {
         console.warn("This browser keeps no copy of the drawing:", error); // private mode or storage full
       }
@@ -180,7 +195,7 @@
       try {
         const kept = JSON.parse(localStorage.getItem(this.key));
         if (!kept) return null;
-        space.rasterOf(kept.runs, this.engine.size);
+        space.rasterOf(kept.runs, kept.width, kept.height);
         return kept;
       } catch (error) {
         console.warn("The copy in this browser cannot be read:", error);

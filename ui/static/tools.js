@@ -1,185 +1,130 @@
-/* The toolbar: brush, eraser, size, undo, clear, examples, upload, and their keys. Builds its own elements. */
+/* What stands around the canvas: the toolbar above it, the line below it, and the bar of an open morph. */
 (function () {
   "use strict";
   const space = (window.SiameseMask = window.SiameseMask || {});
-  const SMALLEST = 1;
-  const LARGEST = 160; // brush diameter, mask pixels
-  const LARGEST_FILE = 64 * 2 ** 20;
   const ICONS = {
     brush: "M4 20c3 0 5-1 5-4a2.5 2.5 0 0 0-5 0c0 2-1 3-2 3 .5.7 1.2 1 2 1zM9.5 13.5 19 4l2 2-9 9.5",
     eraser: "M8 20h12M4.5 14.5 13 6l6 6-8 8H8l-3.500-3.500a1.400 1.400 0 0 1 0-2z",
+    lasso: "M7 15c-3-1-4.500-3-4-5.500C4 6 8 4 13 4s8.500 2.500 8 6-5 5.500-10 5c-1.500 0-3 .5-3 2s1.500 2 1 4",
+    polygon: "M12 3 21 10 17.500 20.500H6.500L3 10z",
+    ellipse: "M21 12c0 3.300-4 6-9 6s-9-2.700-9-6 4-6 9-6 9 2.700 9 6z",
+    box: "M5 5h14v14H5zM3 3h4v4H3zM17 3h4v4h-4zM3 17h4v4H3zM17 17h4v4h-4z",
+    contour: "M6 8c3-5 10-4 12 0s1 9-4 10-11-3-8-10zM4 6h4v4H4zM16 6h4v4h-4zM12 16h4v4h-4z",
+    push: "M3 12h11M10 8l4 4-4 4M20 4c-3 5-3 11 0 16",
     undo: "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
     redo: "m15 14 5-5-5-5M20 9H10a6 6 0 0 0 0 12h3",
     clear: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
-    upload: "M12 16V4M7 9l5-5 5 5M4 20h16",
+    help: "M9 9a3 3 0 1 1 4.500 2.600c-1 .6-1.500 1.200-1.500 2.400M12 18v.5",
   };
+  const TITLES = {
+    brush: "Brush (B)",
+    eraser: "Eraser (E; with any tool also right button or Alt)",
+    lasso: "Lasso: draw around and it is filled (L)",
+    polygon: "Polygon: corner by corner (P)",
+    ellipse: "Ellipse (O)",
+    box: "Move, scale, rotate (T)",
+    contour: "Twelve handles on the outline (C)",
+    push: "Push the outline (W)",
+  };
+  const ZOOMS = [["Fit", null], ["100 %", 1], ["200 %", 2], ["400 %", 4]];
+  const LABEL =
+    "Drawing area. Draw the outline of the lesion with the pointer, or move the cross with the arrow keys and press Enter. " +
+    "Press ? for all keys.";
 
   class Tools {
     /**
      * @param {HTMLElement} element where everything goes
-     * @param {Engine} engine
-     * @param {{examples: Array<{name: string, runs: number[]}>, edited: () => void, upload: (file: File) => void}} host
+     * @param {Desk} desk
+     * @param {{help: () => void}} host
      */
-    constructor(element, engine, host) {
-      this.engine = engine;
-      this.host = host;
-      this.erase = false;
-      this.size = 36;
+    constructor(element, desk, host) {
+      const make = space.make;
+      this.desk = desk;
       element.innerHTML = "";
       this.bar = make("div", { class: "mc-bar", role: "toolbar", "aria-label": "Drawing tools" });
-      this.canvas = make("canvas", {
-        class: "mc-canvas",
-        tabindex: "0",
-        role: "img",
-        "aria-label": "Drawing area. Draw the outline of the lesion with the pointer. " +
-          "Keys: B brush, E eraser, [ and ] brush size, Ctrl+Z undo, Ctrl+Shift+Z redo.",
-      });
+      this.canvas = make("canvas", { class: "mc-canvas", tabindex: "0", role: "img", "aria-label": LABEL });
       this.state = make("span", { class: "mc-state" });
       this.figures = make("span", { class: "mc-figures" });
       this.live = make("div", { class: "mc-live", role: "status", "aria-live": "polite" });
+      this.warning = make("div", { class: "mc-warning", role: "note" });
+      this.warning.hidden = true;
+      this.zooms = make("span", { class: "mc-zooms", role: "group", "aria-label": "Zoom" });
+      this.morphBar = make("div", { class: "mc-morph", role: "group", "aria-label": "Open change of shape" });
+      this.frame = make("div", { class: "mc-frame" }, this.canvas, this.morphBar, this.warning);
       const foot = make("div", { class: "mc-foot" }, this.state, this.figures);
-      this.thumbs = make("div", { class: "mc-examples", role: "group", "aria-label": "Example outlines" });
-      const frame = make("div", { class: "mc-frame" }, this.canvas);
-      element.append(this.bar, frame, foot, this.live, this.thumbs);
-      this.fillBar();
-      this.examples(host.examples);
-      this.canvas.addEventListener("keydown", (event) => this.key(event));
-      this.canvas.addEventListener("keyup", (event) => {
-        if (event.key === "Alt") event.preventDefault(); // erasing with Alt must not open the browser's menu
-      });
-      this.show();
+      element.append(this.bar, this.frame, foot, this.live);
+      this.fill(host);
     }
 
-    fillBar() {
-      this.brushButton = this.button("brush", "Brush", "Brush (B)", () => this.choose(false));
-      this.eraserButton = this.button("eraser", "Eraser", "Eraser (E; also right button or Alt)", () =>
-        this.choose(true)
-      );
+    fill(host) {
+      const { make } = space;
+      const [smallest, largest] = space.BRUSH;
+      this.buttons = {};
+      for (const name of Object.keys(TITLES)) {
+        this.buttons[name] = button(name, TITLES[name], () => this.desk.choose(name));
+        this.bar.append(this.buttons[name]);
+      }
       this.slider = make("input", {
-        type: "range", min: SMALLEST, max: LARGEST, step: 1, "aria-label": "Brush size in pixels", title: "Brush size ([ and ])",
+        type: "range", min: smallest, max: largest, step: 1, "aria-label": "Brush size in pixels", title: "Brush size ([ and ], or Shift and the wheel)",
       });
-      this.slider.addEventListener("input", () => this.resize(Number(this.slider.value)));
+      this.slider.addEventListener("input", () => this.desk.resize(Number(this.slider.value)));
       this.sizeText = make("output", { class: "mc-size" });
-      this.undoButton = this.button("undo", "", "Undo (Ctrl+Z)", () => this.undo());
-      this.redoButton = this.button("redo", "", "Redo (Ctrl+Shift+Z)", () => this.redo());
-      this.clearButton = this.button("clear", "", "Clear the drawing (can be undone)", () => this.clear());
-      const file = make("input", { type: "file", class: "mc-file", accept: "image/*", tabindex: "-1", "aria-label": "Mask file" });
-      file.addEventListener("change", () => {
-        const chosen = file.files[0];
-        file.value = ""; // choosing the same file again is a new choice
-        if (!chosen) return;
-        if (chosen.size > LARGEST_FILE) {
-          this.message(
-            "bad",
-            `${chosen.name} has ${Math.round(chosen.size / 2 ** 20)} MB; a mask may have at most 64 MB. ` +
-              "Export it as a PNG. Your drawing is unchanged."
-          );
-        } else this.host.upload(chosen);
-      });
-      const upload = this.button("upload", "Open", "Open a mask picture from a file", () => file.click());
-      const gap = () => make("span", { class: "mc-gap" });
+      this.undo = button("undo", "Undo (Ctrl+Z)", () => this.desk.undo());
+      this.redo = button("redo", "Redo (Ctrl+Shift+Z)", () => this.desk.redo());
+      this.clear = button("clear", "Clear the drawing (can be undone)", () => this.desk.clear());
       this.bar.append(
-        this.brushButton, this.eraserButton, this.slider, this.sizeText, gap(),
-        this.undoButton, this.redoButton, this.clearButton, upload, file
+        this.slider, this.sizeText, make("span", { class: "mc-gap" }), this.undo, this.redo, this.clear,
+        button("help", "Keys and how to draw without dragging (?)", host.help)
       );
+      this.zoomButtons = ZOOMS.map(([name, value]) => {
+        const found = make("button", { type: "button", class: "mc-zoom", "aria-label": `Zoom ${name}` }, name.replace(" %", ""));
+        found.addEventListener("click", () => this.zoom(value));
+        return [found, value];
+      });
+      this.zoomText = make("span", { class: "mc-scale" });
+      this.zooms.append(...this.zoomButtons.map(([found]) => found), this.zoomText);
+      const apply = make("button", { type: "button", class: "mc-button mc-apply", "aria-label": "Apply the change of shape (Enter)" }, "Apply");
+      const cancel = make("button", { type: "button", class: "mc-button mc-cancel", "aria-label": "Cancel the change of shape (Escape)" }, "Cancel");
+      for (const [pressed, act] of [[apply, () => this.desk.apply()], [cancel, () => this.desk.cancel()]])
+        pressed.addEventListener("click", () => {
+          act();
+          this.canvas.focus({ preventScroll: true }); // the button is gone now
+        });
+      this.morphBar.append(make("span", {}, "Not applied yet"), apply, cancel);
     }
 
-    button(icon, text, title, act) {
-      const button = make("button", { type: "button", class: "mc-button mc-" + icon, title, "aria-label": title });
-      button.innerHTML =
-        `<svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true"><path d="${ICONS[icon]}"/></svg>`;
-      if (text) button.append(make("span", {}, text));
-      button.addEventListener("click", act);
-      return button;
-    }
-
-    examples(list) {
-      this.thumbs.replaceChildren(
-        ...list.map((example) => {
-          const raster = space.rasterOf(example.runs, this.engine.size);
-          const title = "Use the example outline: " + example.name;
-          const button = make("button", { type: "button", class: "mc-example", title, "aria-label": title });
-          button.append(space.thumbnail(raster, this.engine.size, 112), make("span", {}, example.name));
-          button.addEventListener("click", () => this.edit(() => this.engine.replace(raster), example.name));
-          return button;
-        })
-      );
-    }
-
-    radius() {
-      return this.size / 2;
-    }
-
-    choose(erase) {
-      this.erase = erase;
-      this.show();
-      this.announce(erase ? "eraser" : "brush");
-    }
-
-    resize(size) {
-      this.size = Math.min(LARGEST, Math.max(SMALLEST, Math.round(size)));
-      this.show();
-      this.announce(`${this.erase ? "eraser" : "brush"} ${this.size} pixels`);
-    }
-
-    undo() {
-      this.edit(() => this.engine.undo(), "undone");
-    }
-
-    redo() {
-      this.edit(() => this.engine.redo(), "redone");
-    }
-
-    clear() {
-      this.edit(() => this.engine.clear(), "cleared");
-    }
-
-    /** Run an edit that answers whether it changed the mask; changes are saved, others leave no trace. */
-    edit(act, word) {
-      if (this.disabled || this.engine.drawing) return;
-      const changed = act();
-      if (changed) this.host.edited();
-      this.show();
-      if (changed) this.announce(`${word}; ${this.figures.textContent}`);
-    }
-
-    /** Keys work only while the drawing area has the focus, so that they never steal text typed elsewhere. */
-    key(event) {
-      const control = event.ctrlKey || event.metaKey;
-      const key = event.key.toLowerCase();
-      const acts = control
-        ? { z: () => (event.shiftKey ? this.redo() : this.undo()), y: () => this.redo() }
-        : {
-            "[": () => this.resize(this.size - Math.max(1, this.size * 0.12)),
-            "]": () => this.resize(this.size + Math.max(1, this.size * 0.12)),
-            b: () => this.choose(false),
-            e: () => this.choose(true),
-          };
-      if (!acts[key]) return;
-      event.preventDefault();
-      event.stopPropagation();
-      acts[key]();
-    }
-
-    enable(on) {
-      this.disabled = !on;
-      this.show();
+    /** Zoom by name: screen pixels a mask pixel, null for fit. */
+    zoom(value) {
+      const { width, height } = this.desk.engine;
+      this.view.zoomTo(value, value === null || this.view.zoom !== null ? undefined : { x: width / 2, y: height / 2 });
     }
 
     show() {
-      const size = this.engine.size;
-      const off = Boolean(this.disabled);
-      this.brushButton.setAttribute("aria-pressed", String(!this.erase));
-      this.eraserButton.setAttribute("aria-pressed", String(this.erase));
-      this.slider.value = String(this.size);
-      this.sizeText.textContent = this.size + " px";
-      this.undoButton.disabled = off || !this.engine.undoDepth;
-      this.redoButton.disabled = off || !this.engine.redoDepth;
-      const area = this.engine.area();
-      this.clearButton.disabled = off || !area;
-      const part = ((100 * area) / (size * size)).toFixed(1);
-      this.figures.textContent = area ? `lesion ${part} % of the picture` : "empty: normal mucosa will be made";
-      if (this.redraw) this.redraw();
+      const { desk } = this;
+      const { engine } = desk;
+      const off = desk.disabled;
+      for (const [name, found] of Object.entries(this.buttons)) {
+        found.setAttribute("aria-pressed", String(name === desk.active));
+        found.disabled = off;
+      }
+      this.slider.value = String(desk.size);
+      this.slider.disabled = !desk.tool.sized;
+      this.sizeText.textContent = desk.tool.sized ? desk.size + " px" : "";
+      this.undo.disabled = off || !(engine.undoDepth || desk.morph || desk.tool.open);
+      this.redo.disabled = off || !engine.redoDepth;
+      const figures = space.figures(engine);
+      this.clear.disabled = off || !engine.area();
+      this.morphBar.hidden = !desk.morph;
+      this.figures.textContent = figures;
+    }
+
+    /** The zoom in words. */
+    looked() {
+      const { width, height } = this.desk.engine;
+      const { scale } = this.view.frameOf();
+      this.zoomText.textContent = `${width}×${height} · ${Math.round(100 * scale)} %`;
+      for (const [found, value] of this.zoomButtons)
+        found.setAttribute("aria-pressed", String(this.view.zoom === value));
     }
 
     /** @param {"good"|"busy"|"bad"|"note"} kind */
@@ -191,18 +136,27 @@
       if (kind === "bad" || kind === "note") this.announce(text);
     }
 
+    /** Sentences about a mask unlike those the model learnt from. */
+    warn(sentences) {
+      const text = sentences.join(" ");
+      if (text && text !== this.warning.dataset.text) this.announce(text);
+      this.warning.dataset.text = text;
+      this.warning.hidden = !text;
+      this.warning.textContent = text ? `⚠ ${text}` : "";
+    }
+
     announce(text) {
       this.live.textContent = text;
     }
   }
 
-  function make(tag, attributes, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    element.append(...children);
-    return element;
+  function button(icon, title, act) {
+    const found = space.make("button", { type: "button", class: "mc-button mc-" + icon, title, "aria-label": title });
+    found.innerHTML =
+      `<svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true"><path d="${ICONS[icon]}"/></svg>`;
+    found.addEventListener("click", act);
+    return found;
   }
 
   space.Tools = Tools;
-  space.make = make;
 })();

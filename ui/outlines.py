@@ -1,0 +1,107 @@
+"""The server functions of the tab "Outlines": one person's saved masks, and random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from siamese.errors import MaskError, SiameseError
+from siamese.masks.generate import plausible
+from siamese.masks.mask import Mask
+from siamese.workspace import Workspace
+from ui.drafts import drawing, drawn, thumb, uploaded
+from ui.identity import Identity
+from ui.mask_canvas import SIZE
+from ui.services import sentence
+
+MOST = 120  # outlines shown at once; the search finds the others
+LARGEST_SEED = 999_999
+
+
+class Outlines:
+    """Every function takes {token, …} and answers {ok, …} or {ok: false, error}; changes answer the new list."""
+
+    def __init__(self, workspace: Workspace, identity: Identity):
+        self._workspace = workspace
+        self._identity = identity
+
+    @property
+    def functions(self) -> list[Callable[[dict], dict]]:
+        """What the page may call."""
+        return [
+            self._guarded(act, name)
+            for name, act in (
+                ("outlines", self._list),
+                ("outline", self._get),
+                ("outline_save", self._save),
+                ("outline_import", self._import),
+                ("outline_rename", self._rename),
+                ("outline_duplicate", self._duplicate),
+                ("outline_delete", self._delete),
+                ("outline_random", self._random),
+            )
+        ]
+
+    def _guarded(self, act: Callable[[str, dict], dict], name: str) -> Callable[[dict], dict]:
+        def call(payload: dict) -> dict:
+            try:
+                return {"ok": True, **act(self._identity.owner(payload.get("token")), payload)}
+            except SiameseError as error:
+                return {"ok": False, "error": sentence(error)}
+
+        call.__name__ = name
+        return call
+
+    def _list(self, owner: str, payload: dict) -> dict:
+        """{search}: {saved: [{name, title, collection, area, png}]}, newest first."""
+        library = self._workspace.library(owner)
+        found = []
+        for saved in library.search(str(payload.get("search") or "")[:80], MOST):
+            try:
+                png = thumb(library.get(saved.name).labels)
+            except SiameseError:  # deleted meanwhile, or damaged: the others are still shown
+                continue
+            found.append(
+                {
+                    "name": saved.name,
+                    "title": saved.title,
+                    "collection": saved.collection,
+                    "area": saved.area,
+                    "png": png,
+                }
+            )
+        return {"saved": found}
+
+    def _get(self, owner: str, payload: dict) -> dict:
+        return drawing(self._workspace.library(owner).get(str(payload.get("name"))))
+
+    def _save(self, owner: str, payload: dict) -> dict:
+        mask = drawn(payload)
+        if mask.empty:
+            raise MaskError("Nothing is drawn; draw an outline first.")
+        saved = self._workspace.library(owner).add(mask, str(payload.get("title") or ""))
+        return {**self._list(owner, payload), "word": f"saved as “{saved.title}”"}
+
+    def _import(self, owner: str, payload: dict) -> dict:
+        name, data = uploaded(payload)
+        mask = Mask.from_png(data, name)
+        self._workspace.library(owner).add(mask, Path(name).stem, str(payload.get("collection") or "")[:60])
+        return {}
+
+    def _rename(self, owner: str, payload: dict) -> dict:
+        self._workspace.library(owner).rename(str(payload.get("name")), str(payload.get("title") or ""))
+        return self._list(owner, payload)
+
+    def _duplicate(self, owner: str, payload: dict) -> dict:
+        self._workspace.library(owner).duplicate(str(payload.get("name")))
+        return self._list(owner, payload)
+
+    def _delete(self, owner: str, payload: dict) -> dict:
+        self._workspace.library(owner).delete(str(payload.get("name")))
+        return self._list(owner, payload)
+
+    def _random(self, owner: str, payload: dict) -> dict:
+        seed = payload.get("seed")
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+            raise MaskError(f"The number must be a whole number from 0 to {LARGEST_SEED}.")
+        return drawing(plausible(seed, SIZE))
