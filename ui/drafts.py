@@ -26,7 +26,7 @@ LARGEST_SIDE = 2048  # pixels of a picture to draw on
 
 
 class Drafts:
-    """The server functions of the drawing; who asks is read from the signed token alone.
+    """The drawing of each person, and its server functions; who asks is read from the signed token alone.
 
     Args:
         workspace: where drafts are stored.
@@ -54,16 +54,17 @@ class Drafts:
     @property
     def functions(self) -> list[Callable[[dict], dict]]:
         """What the page may call."""
-        return [
-            self.save,
-            self.load,
-            self.check,
-            self.export,
-            self.background,
-            self.background_load,
-            self.background_remove,
-            self.case,
-        ]
+        acts = {
+            "save": self._save,
+            "load": self._load,
+            "check": self._check,
+            "export": self._export,
+            "background": self._background_set,
+            "background_load": self._background,
+            "background_remove": self._background_remove,
+            "case": self._case,
+        }
+        return [guarded(self._identity, act, name) for name, act in acts.items()]
 
     def stored(self, owner: str) -> tuple[Mask, int]:
         """The mask of `owner` at its own size, and its revision; the first example becomes revision 1."""
@@ -73,131 +74,109 @@ class Drafts:
         png, revision = draft
         return Mask.from_png(png, "the stored drawing"), revision
 
-    def save(self, payload: dict) -> dict:
-        """Store {token, revision, width, height, runs}: {ok, revision, warnings}; {ok: false, stored} when a newer
-        one is there."""
-        try:
-            owner = self._identity.owner(payload.get("token"))
-            mask = drawn(payload)
-            png = mask.png()
-            revision = payload.get("revision")
-            if len(png) > LARGEST_DRAFT:
-                raise MaskError("The drawing is larger than 8 MB; simplify it.")
-            with self._lock:
-                before = self._workspace.load_draft(owner)
-                if before and isinstance(revision, int) and before[1] >= revision:
-                    if before != (png, revision):
-                        newer = "Another window saved a newer drawing."
-                        return {"ok": False, "stored": before[1], "error": newer}
-                else:  # not the same again, whose first answer was lost
-                    revision = self._workspace.save_draft(owner, png, revision)
-            return {"ok": True, "revision": revision, "warnings": self._warnings(mask)}
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
+    def _save(self, owner: str, payload: dict) -> dict:
+        """Store {revision, width, height, runs}: {revision, warnings}; {ok: false, stored} where a newer one is."""
+        mask = drawn(payload)
+        png = mask.png()
+        revision = payload.get("revision")
+        if len(png) > LARGEST_DRAFT:
+            raise MaskError("The drawing is larger than 8 MB; simplify it.")
+        with self._lock:
+            before = self._workspace.load_draft(owner)
+            if before and isinstance(revision, int) and before[1] >= revision:
+                if before != (png, revision):
+                    return {
+                        "ok": False,
+                        "stored": before[1],
+                        "error": "Another window saved a newer drawing.",
+                    }
+            else:  # not the same again, whose first answer was lost
+                revision = self._workspace.save_draft(owner, png, revision)
+        return {"revision": revision, "warnings": self._warnings(mask)}
 
-    def load(self, payload: dict) -> dict:
-        """The stored mask for {token}, or only its revision when it is not above {since}."""
-        try:
-            owner = self._identity.owner(payload.get("token"))
-            with self._lock:
-                mask, revision = self.stored(owner)
-            self._seen()
-            since = payload.get("since")
-            fresh = not isinstance(since, int) or revision > since
-            key = hashlib.sha256(owner.encode()).hexdigest()[:12]
-            warnings = self._warnings(mask)
-            found = {"ok": True, "revision": revision, "key": key, "warnings": warnings, **drawing(mask)}
-            return found if fresh else {**found, "runs": None}
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
+    def _load(self, owner: str, payload: dict) -> dict:
+        """The stored mask, or only its revision when it is not above {since}."""
+        with self._lock:
+            mask, revision = self.stored(owner)
+        self._seen()
+        since = payload.get("since")
+        fresh = not isinstance(since, int) or revision > since
+        key = hashlib.sha256(owner.encode()).hexdigest()[:12]
+        found = {"revision": revision, "key": key, "warnings": self._warnings(mask), **drawing(mask)}
+        return found if fresh else {**found, "runs": None}
 
-    def check(self, payload: dict) -> dict:
-        """Read a file {token, name, data (base64)} as an outline: {ok, runs, width, height, notes, picture}.
+    def _check(self, owner: str, payload: dict) -> dict:
+        """Read a file {name, data (base64)} as an outline: {runs, width, height, notes, picture}.
 
         `picture`: it looks like a photograph, to be drawn on rather than read as an outline.
         """
-        try:
-            self._identity.owner(payload.get("token"))
-            name, data = uploaded(payload)
-            mask = Mask.from_png(data, name)
-            looks = any("threshold" in note for note in mask.notes) and photograph(decode(data))
-            if max(mask.labels.shape) > LARGEST_SIDE:
-                mask = mask.resized(SIZE)
-            return {"ok": True, **drawing(mask), "notes": list(mask.notes), "picture": looks}
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
+        name, data = uploaded(payload)
+        mask = Mask.from_png(data, name)
+        looks = any("threshold" in note for note in mask.notes) and photograph(decode(data))
+        if max(mask.labels.shape) > LARGEST_SIDE:
+            mask = mask.resized(SIZE)
+        return {**drawing(mask), "notes": list(mask.notes), "picture": looks}
 
-    def export(self, payload: dict) -> dict:
-        """The drawing {token, width, height, runs} as PNG of two values: {ok, png (base64)}."""
-        try:
-            self._identity.owner(payload.get("token"))
-            return {"ok": True, "png": base64.b64encode(drawn(payload).png()).decode()}
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
+    def _export(self, owner: str, payload: dict) -> dict:
+        """The drawing {width, height, runs} as PNG of two values: {png (base64)}."""
+        return {"png": base64.b64encode(drawn(payload).png()).decode()}
 
-    def background(self, payload: dict) -> dict:
-        """Store the picture {token, name, data} to draw on, without whatever else its file holds; as
-        `background_load`."""
+    def _background_set(self, owner: str, payload: dict) -> dict:
+        """Store the picture {name, data} to draw on, without whatever else its file holds; as `_background`."""
+        name, data = uploaded(payload)
         try:
-            owner = self._identity.owner(payload.get("token"))
-            name, data = uploaded(payload)
-            try:
-                picture = decode(data)
-            except MaskError as error:
-                raise MaskError(f"{name} {error}") from error
-            high, wide = picture.shape[:2]
-            if max(high, wide) > LARGEST_SIDE or min(high, wide) < 64:
-                raise MaskError(
-                    f"{name} has {wide}×{high} pixels; 64 to {LARGEST_SIDE} a side can be drawn on: "
-                    f"export it at {LARGEST_SIDE} pixels or less."
-                )
-            png = cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
-            self._workspace.save_background(owner, png)
-            return self._background(owner)
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
+            picture = decode(data)
+        except MaskError as error:
+            raise MaskError(f"{name} {error}") from error
+        high, wide = picture.shape[:2]
+        if max(high, wide) > LARGEST_SIDE or min(high, wide) < 64:
+            raise MaskError(
+                f"{name} has {wide}×{high} pixels; 64 to {LARGEST_SIDE} a side can be drawn on: "
+                f"export it at {LARGEST_SIDE} pixels or less."
+            )
+        png = cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
+        self._workspace.save_background(owner, png)
+        return self._background(owner, {})
 
-    def background_load(self, payload: dict) -> dict:
-        """The picture that {token} draws on: {ok, png (base64) or null, width, height}."""
-        try:
-            return self._background(self._identity.owner(payload.get("token")))
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
-
-    def background_remove(self, payload: dict) -> dict:
-        """Forget the picture that {token} draws on."""
-        try:
-            self._workspace.remove_background(self._identity.owner(payload.get("token")))
-            return {"ok": True}
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
-
-    def case(self, payload: dict) -> dict:
-        """Save picture and stored outline of {token} as a labelled case called {title}, the outline under Outlines
-        too: {ok, word}."""
-        try:
-            owner = self._identity.owner(payload.get("token"))
-            found = self._workspace.load_background(owner)
-            mask, _ = self.stored(owner)
-            if found is None or picture_size(found[0]) != mask.labels.shape:
-                raise MaskError("There is no picture below this outline; open one of your own first.")
-            title = str(payload.get("title") or "")[:80]
-            path = self._workspace.save_case(owner, found[0], mask.png(), title)
-            folder = path.parent.parent.relative_to(self._workspace.root)
-            self._workspace.library(owner).add(mask, path.stem, collection=folder.name)
-            return {"ok": True, "word": f"saved as {path.stem} in {folder}"}
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
-
-    def _background(self, owner: str) -> dict:
+    def _background(self, owner: str, payload: dict) -> dict:
+        """The picture that is drawn on: {png (base64) or null, width, height}."""
         found = self._workspace.load_background(owner)
         if found is None:
-            return {"ok": True, "png": None}
+            return {"png": None}
         high, wide = picture_size(found[0])
-        return {"ok": True, "png": base64.b64encode(found[0]).decode(), "width": wide, "height": high}
+        return {"png": base64.b64encode(found[0]).decode(), "width": wide, "height": high}
+
+    def _background_remove(self, owner: str, payload: dict) -> dict:
+        """Forget the picture that is drawn on."""
+        self._workspace.remove_background(owner)
+        return {}
+
+    def _case(self, owner: str, payload: dict) -> dict:
+        """Save picture and stored outline as a labelled case called {title}, the outline under Outlines too: {word}."""
+        found = self._workspace.load_background(owner)
+        mask, _ = self.stored(owner)
+        if found is None or picture_size(found[0]) != mask.labels.shape:
+            raise MaskError("There is no picture below this outline; open one of your own first.")
+        path = self._workspace.save_case(owner, found[0], mask.png(), str(payload.get("title") or "")[:80])
+        folder = path.parent.parent.relative_to(self._workspace.root)
+        self._workspace.library(owner).add(mask, path.stem, collection=folder.name)
+        return {"word": f"saved as {path.stem} in {folder}"}
 
     def _warnings(self, mask: Mask) -> list[str]:
         return list(unusual(mask.labels, self._view))
+
+
+def guarded(identity: Identity, act: Callable[[str, dict], dict], name: str) -> Callable[[dict], dict]:
+    """A server function `name` around act(owner, payload): takes {token, …}, answers {ok, …} or {ok: false, error}."""
+
+    def call(payload: dict) -> dict:
+        try:
+            return {"ok": True, **act(identity.owner(payload.get("token")), payload)}
+        except SiameseError as error:
+            return {"ok": False, "error": sentence(error)}
+
+    call.__name__ = name
+    return call
 
 
 def drawing(mask: Mask) -> dict:

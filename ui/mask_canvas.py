@@ -16,6 +16,7 @@ SIZE = 384  # side of a mask drawn from nothing, pixels
 LARGEST_PICTURE = 2048 * 2048  # pixels of a mask drawn on a picture
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
+    "memory.js",
     "engine.js",
     "outline.js",
     "morph.js",

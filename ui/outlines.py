@@ -9,10 +9,9 @@ from siamese.errors import MaskError, SiameseError
 from siamese.masks.generate import plausible
 from siamese.masks.mask import Mask
 from siamese.workspace import Workspace
-from ui.drafts import drawing, drawn, thumb, uploaded
+from ui.drafts import drawing, drawn, guarded, thumb, uploaded
 from ui.identity import Identity
 from ui.mask_canvas import SIZE
-from ui.services import sentence
 
 MOST = 120  # outlines shown at once; the search finds the others
 LARGEST_SEED = 999_999
@@ -28,29 +27,17 @@ class Outlines:
     @property
     def functions(self) -> list[Callable[[dict], dict]]:
         """What the page may call."""
-        return [
-            self._guarded(act, name)
-            for name, act in (
-                ("outlines", self._list),
-                ("outline", self._get),
-                ("outline_save", self._save),
-                ("outline_import", self._import),
-                ("outline_rename", self._rename),
-                ("outline_duplicate", self._duplicate),
-                ("outline_delete", self._delete),
-                ("outline_random", self._random),
-            )
-        ]
-
-    def _guarded(self, act: Callable[[str, dict], dict], name: str) -> Callable[[dict], dict]:
-        def call(payload: dict) -> dict:
-            try:
-                return {"ok": True, **act(self._identity.owner(payload.get("token")), payload)}
-            except SiameseError as error:
-                return {"ok": False, "error": sentence(error)}
-
-        call.__name__ = name
-        return call
+        acts = {
+            "outlines": self._list,
+            "outline": self._get,
+            "outline_save": self._save,
+            "outline_import": self._import,
+            "outline_rename": self._rename,
+            "outline_duplicate": self._duplicate,
+            "outline_delete": self._delete,
+            "outline_random": self._random,
+        }
+        return [guarded(self._identity, act, name) for name, act in acts.items()]
 
     def _list(self, owner: str, payload: dict) -> dict:
         """{search}: {saved: [{name, title, collection, area, png}]}, newest first."""

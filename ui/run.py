@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from siamese.gallery import Gallery
 
 Frame = dict[str, Any]
+SIZES = ("resized from", "its proportions changed")  # said once at the end, in fewer words
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ class Run:
         self._step = self._total = 0
         self._preview: Frame | None = None
         self._notices: list[str] = []
+        self._side = 0  # of the finished pictures, pixels
 
     def take(self, event: Any) -> tuple[str, float, Frame | None] | None:
         """What an event means for the page: a sentence, percent done, a frame or none."""
@@ -169,6 +171,8 @@ class Run:
             ahead = f"{event.ahead} other request{'s' if event.ahead != 1 else ''} first"
             return (f"Waiting: {ahead}…" if event.ahead else "Starting…"), 0, None
         if isinstance(event, Notice):
+            if event.text.startswith(SIZES):
+                return None
             self._notices.append(event.text)
             return event.text, self.done * share, None
         if isinstance(event, Preview):
@@ -202,10 +206,14 @@ class Run:
             return f"Stopped{at}. {made if self.done else 'No picture'} finished.", "stopped"
         notes = [n for n in self._notices if n != LOADING and not n.startswith("empty mask")]
         said = ["Nothing is drawn: this is normal mucosa."] if self.plan.mask.empty else []
+        high, wide = self.plan.mask.labels.shape
+        if self._side and (high, wide) != (self._side, self._side):
+            said.append(f"Your outline of {wide}×{high} pixels was used at {self._side}×{self._side}.")
         said += [n[0].upper() + n[1:].rstrip(".") + "." for n in dict.fromkeys(notes)]
         return " ".join([f"Done: {made}.", *said]), "done"
 
     def _store(self, result: Any) -> str:
+        self._side = len(result.image)
         facts = {"seed": result.seed, **result.facts, "seconds": round(result.seconds, 1)}
         caption = f"seed {result.seed} · guidance {float(facts['guidance']):g} · {facts['steps']} steps"
         mask = self.plan.mask  # as drawn, so that it can be drawn on; the picture's own size follows from it

@@ -119,6 +119,23 @@ def test_nothing_is_fetched_from_the_network(context, shared_server):
     assert tried == []
 
 
+def test_no_jargon_around_the_canvas_and_in_its_help(page):
+    said = []
+    for tab in ("Outlines", "Reshape", "Lesions", "View"):
+        page.locator(".mc-tab", has_text=tab).click()
+        said.append(page.locator("#drawing-card").inner_text())
+    page.locator(".mc-tab", has_text="Reshape").click()
+    for chip in page.locator(".mc-chip[aria-pressed]:visible").all():
+        chip.click()
+        said.append(page.locator("#drawing-card").inner_text())
+    page.locator(".mc-canvas").focus()
+    page.keyboard.press("?")
+    said.append(page.locator(".mc-dialog").inner_text())
+    words = " ".join(said).lower()
+    assert "grow / shrink" in words and "undo" in words and "fill" in words
+    assert [word for word in JARGON if word in words] == []
+
+
 def test_no_jargon_outside_details(page):
     words, labels = page.evaluate(
         """() => {

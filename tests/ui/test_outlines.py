@@ -121,7 +121,7 @@ def test_several_files_go_under_outlines_and_bad_ones_are_named(fresh, shared_se
     bad = {"name": "notes.png", "mimeType": "image/png", "buffer": b"patient notes"}
     good = [file(f"case-{i}.png", disc(100 + 30 * i, 150, 30).astype(np.uint8) * 255) for i in range(3)]
     page.get_by_label("Outline or picture files").set_input_files([*good, bad])
-    page.wait_for_function("document.querySelector('.mc-state').textContent.includes('3 of 4')")
+    page.wait_for_function("document.querySelector('.mc-state').textContent.includes('3 of 4 files are')")
     assert "notes.png" in page.locator(".mc-state").inner_text()
     page.wait_for_function(f"document.querySelectorAll('{CARDS}').length === 3")
     titles = {s.title for s in Workspace(shared_server.workspace).library(owner(page)).masks()}
@@ -136,6 +136,24 @@ def test_a_dropped_mask_becomes_the_drawing_and_can_be_undone(fresh):
     page.locator(".mc-canvas").focus()
     page.keyboard.press("Control+z")
     assert facts(page)[:2] == before[:2]
+
+
+def test_a_pasted_mask_is_taken_only_while_the_drawing_area_has_the_focus(fresh):
+    page = fresh
+    before = facts(page)
+    data = base64.b64encode(png(DISC.astype(np.uint8) * 255)).decode()
+    paste = """(data) => {
+        const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([bytes], "clip.png", {type: "image/png"}));
+        document.activeElement.dispatchEvent(new ClipboardEvent("paste", {bubbles: true, clipboardData: transfer}));
+    }"""
+    page.get_by_role("searchbox", name="Search outlines").focus()
+    page.evaluate(paste, data)
+    page.locator(".mc-canvas").focus()
+    assert facts(page) == before
+    page.evaluate(paste, data)
+    page.wait_for_function("(area) => __mask.area() === area", arg=int(DISC.sum()))
 
 
 def test_a_picture_of_ones_own_keeps_its_size_and_becomes_a_case(fresh, chromium, shared_server):

@@ -24,7 +24,7 @@
     /** @param {{desk: Desk, view: View, tools: Tools}} parts */
     constructor({ desk, view, tools }) {
       Object.assign(this, { desk, view, tools });
-      this.letters = localStorage.getItem(STORE) !== "off";
+      this.letters = space.memory.get(STORE) !== "off";
       view.canvas.addEventListener("keydown", (event) => this.down(event));
       view.canvas.addEventListener("keyup", (event) => this.up(event));
     }
@@ -105,7 +105,7 @@
         box.checked = this.letters;
         box.addEventListener("change", () => {
           this.letters = box.checked;
-          localStorage.setItem(STORE, box.checked ? "on" : "off");
+          space.memory.set(STORE, box.checked ? "on" : "off");
         });
         const close = make("button", { type: "button", class: "mc-button" }, "Close");
         close.addEventListener("click", () => this.dialog.close());

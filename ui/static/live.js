@@ -17,7 +17,7 @@
     element.replaceChildren(button);
     const page = Math.random().toString(36).slice(2);
     const counts = { sent: 0, shown: 0, answers: 0, slow: 0, latencies: [], seconds: [], reasons: {} };
-    let on = remembered();
+    let on = space.memory.get(KEY) !== "off";
     let flight = null; // the request under way: {dragging}
     let changes = 0; // of mask or settings, so far
     let answered = 0; // the change that was answered last
@@ -26,22 +26,10 @@
     let released = 0; // when the pointer went up, ms
     let timer = 0;
 
-    function remembered() {
-      try {
-        return localStorage.getItem(KEY) !== "off";
-      } catch (error) {
-        return true; // private mode: on, as for anybody new
-      }
-    }
-
     function choose(wanted) {
       on = wanted;
       counts.slow = 0;
-      try {
-        localStorage.setItem(KEY, on ? "on" : "off");
-      } catch (error) {
-        console.warn("This browser does not remember the choice:", error);
-      }
+      space.memory.set(KEY, on ? "on" : "off");
       show();
       if (on) changed({ dragging: false });
     }

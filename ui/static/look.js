@@ -95,7 +95,7 @@
       );
       let kept = {};
       try {
-        kept = JSON.parse(localStorage.getItem(STORE)) || {};
+        kept = JSON.parse(space.memory.get(STORE) || "{}");
       } catch (error) {
         console.warn("The look of the outline was not remembered:", error);
       }
@@ -111,11 +111,7 @@
       this.opacity.value = String(Math.round(100 * opacity));
       this.outline.checked = outlineOnly;
       for (const [button, own] of this.colours) button.setAttribute("aria-pressed", String(String(own) === String(colour)));
-      try {
-        localStorage.setItem(STORE, JSON.stringify(this.look));
-      } catch (error) {
-        console.warn("The look of the outline cannot be remembered:", error);
-      }
+      space.memory.set(STORE, JSON.stringify(this.look));
       this.view.draw();
     }
 

@@ -175,25 +175,16 @@
     }
 
     remember() {
-      if (!this.key) return;
-      try {
-        localStorage.setItem(this.key, JSON.stringify({ revision: this.revision, ...this.drawing() }));
-      } catch (error) {
-        console.warn("This browser keeps no copy of the drawing:", error); // private mode or storage full
-      }
+      if (this.key) space.memory.set(this.key, JSON.stringify({ revision: this.revision, ...this.drawing() }));
     }
 
     forget() {
-      try {
-        localStorage.removeItem(this.key);
-      } catch (error) {
-        console.warn("This browser keeps no copy of the drawing:", error);
-      }
+      space.memory.remove(this.key);
     }
 
     kept() {
       try {
-        const kept = JSON.parse(localStorage.getItem(this.key));
+        const kept = JSON.parse(space.memory.get(this.key) || "null");
         if (!kept) return null;
         space.rasterOf(kept.runs, kept.width, kept.height);
         return kept;

@@ -17,11 +17,7 @@
   };
 
   function remembered() {
-    try {
-      return (localStorage.getItem(STORE) || "").slice(0, LONGEST);
-    } catch (error) {
-      return ""; // a browser that keeps nothing asks every time
-    }
+    return space.memory.get(STORE).slice(0, LONGEST);
   }
 
   function ask() {
@@ -47,11 +43,7 @@
           input.focus();
           return;
         }
-        try {
-          localStorage.setItem(STORE, name);
-        } catch (error) {
-          console.warn("This browser does not remember the name:", error);
-        }
+        space.memory.set(STORE, name);
         dialog.close();
         dialog.remove();
         done(name);
@@ -67,7 +59,7 @@
     const button = space.make("button", { type: "button", id: "who", class: "mc-chip", title, "aria-label": title }, name);
     button.addEventListener("click", async () => {
       await window.__mask.flush();
-      localStorage.removeItem(STORE);
+      space.memory.remove(STORE);
       location.reload();
     });
     header.append(button);
