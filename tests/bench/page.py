@@ -25,8 +25,9 @@ FRAMES = """() => {
     window.frameRequest = requestAnimationFrame(tick);
 }"""
 UP = """() => {
+    const first = !window.times;
     window.times = [];
-    document.querySelector(".mc-canvas").addEventListener("pointerup", () => {
+    if (first) document.querySelector(".mc-canvas").addEventListener("pointerup", () => {
         const start = performance.now();
         const look = () => __mask.saved() ? window.times.push(performance.now() - start) : setTimeout(look, 1);
         setTimeout(look, 0);
