@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 
 import cv2
 import numpy as np
@@ -126,6 +127,30 @@ def test_several_files_go_under_outlines_and_bad_ones_are_named(fresh, shared_se
     page.wait_for_function(f"document.querySelectorAll('{CARDS}').length === 3")
     titles = {s.title for s in Workspace(shared_server.workspace).library(owner(page)).masks()}
     assert titles == {"case-0", "case-1", "case-2"} and facts(page) == before
+
+
+def test_masks_of_a_dataset_in_the_workspace_are_found_and_used_but_not_changed(fresh, shared_server):
+    page = fresh
+    root = shared_server.workspace / "datasets" / "clinic-a"
+    (root / "masks").mkdir(parents=True)
+    high = np.repeat(np.repeat(disc(60, 50, 20, 160, 120), 2, 0), 2, 1)  # 320×240
+    (root / "masks" / "case-7.png").write_bytes(png(high.astype(np.uint8) * 255))
+    (root / "masks" / "notes.png").write_bytes(b"no mask")
+    (shared_server.workspace / "datasets" / "somebody-1-own" / "masks").mkdir(parents=True)
+    (shared_server.workspace / "datasets" / "somebody-1-own" / "masks" / "case-8.png").write_bytes(
+        png(DISC.astype(np.uint8) * 255)
+    )
+    page.get_by_role("searchbox", name="Search outlines").fill("case-")
+    use = page.get_by_role("button", name="Use the outline: case-7 · clinic-a")
+    use.wait_for()
+    assert page.locator(CARDS).count() == 1
+    assert page.locator(CARDS).get_by_role("button", name="Delete").count() == 0
+    use.click()
+    page.wait_for_function("__mask.undoDepth() === 1")
+    assert facts(page)[0] / SIZE**2 == pytest.approx(high.mean(), rel=0.03)
+    page.get_by_role("searchbox", name="Search outlines").fill("")
+    shutil.rmtree(root)
+    shutil.rmtree(shared_server.workspace / "datasets" / "somebody-1-own")
 
 
 def test_a_dropped_mask_becomes_the_drawing_and_can_be_undone(fresh):
@@ -292,6 +317,7 @@ def test_bad_payloads_of_outlines_are_refused(shared_server):
     for name, payload in [
         ("outlines", {}),
         ("outline", {"token": mine, "name": "../../drafts"}),
+        ("outline", {"token": mine, "name": "clinic-a/../../page"}),
         ("outline_delete", {"token": mine, "name": ".."}),
         ("outline_random", {"token": mine, "seed": "1"}),
         ("outline_random", {"token": mine, "seed": 10**9}),

@@ -68,9 +68,13 @@
         const actions = make(
           "span", { class: "mc-minis" },
           icon("→B", "Take as B for the morph from A to B", () => this.target(saved)),
-          icon("+", "Duplicate", () => this.change("outline_duplicate", saved)),
-          icon("✎", "Rename", () => this.rename(saved, box)),
-          icon("✕", "Delete", (event) => this.remove(saved, event.currentTarget))
+          ...(saved.own
+            ? [
+                icon("+", "Duplicate", () => this.change("outline_duplicate", saved)),
+                icon("✎", "Rename", () => this.rename(saved, box)),
+                icon("✕", "Delete", (event) => this.remove(saved, event.currentTarget)),
+              ]
+            : [])
         );
         const box = make("div", { class: "mc-card" }, use, actions);
         box.dataset.name = saved.name;
