@@ -12,7 +12,7 @@ from pathlib import Path
 from siamese.errors import SiameseError
 from siamese.gallery import Gallery
 from siamese.tasks import package
-from ui.pictures import Answers, file_name, refusing
+from ui.pictures import Answers, file_name
 from ui.services import Services
 
 PIECE = 4 * 1024 * 1024  # bytes
@@ -27,7 +27,6 @@ class Downloads(Answers):
         self._lock = threading.Lock()
         self._ready: dict[str, tuple[str, Path]] = {}  # id -> owner, file
 
-    @refusing
     def slide(self, payload: dict) -> dict:
         """The picture {id} with a caption bar: {ok, file, data (base64)}."""
         gallery, name = self.gallery(payload), str(payload.get("id"))
@@ -36,7 +35,6 @@ class Downloads(Answers):
         file = file_name(picture).removesuffix(".png") + "_slide.png"
         return {"ok": True, "file": file, "data": base64.b64encode(data).decode()}
 
-    @refusing
     def pack(self, payload: dict) -> dict:
         """A zip of the pictures {ids} with their outlines, waiting in the cache: {ok, id, file, size, count}."""
         gallery, wanted = self.gallery(payload), payload.get("ids")
@@ -58,7 +56,6 @@ class Downloads(Answers):
             file = file_name(gallery.get(names[0])).removesuffix(".png") + "_pair.zip"
         return {"ok": True, "id": name, "file": file, "size": path.stat().st_size, "count": count}
 
-    @refusing
     def piece(self, payload: dict) -> dict:
         """The zip {id} from byte {at} on: {ok, data (base64), at, done}; after the last piece it is deleted."""
         owner = self._services.identity.owner(payload.get("token"))

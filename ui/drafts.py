@@ -13,13 +13,12 @@ import cv2
 import numpy as np
 
 from siamese.data.picture import decode, photograph
-from siamese.errors import MaskError, SiameseError
+from siamese.errors import MaskError
 from siamese.masks.mask import Mask
 from siamese.masks.typical import unusual
 from siamese.workspace import Workspace
 from ui.identity import Identity
 from ui.mask_canvas import SIZE, mask_of, runs
-from ui.services import sentence
 
 LARGEST_DRAFT = 8 * 1024 * 1024  # bytes
 LARGEST_SIDE = 2048  # pixels of a picture to draw on
@@ -64,7 +63,7 @@ class Drafts:
             "background_remove": self._background_remove,
             "case": self._case,
         }
-        return [guarded(self._identity, act, name) for name, act in acts.items()]
+        return [asked(self._identity, act, name) for name, act in acts.items()]
 
     def stored(self, owner: str) -> tuple[Mask, int]:
         """The mask of `owner` at its own size, and its revision; the first example becomes revision 1."""
@@ -166,14 +165,11 @@ class Drafts:
         return list(unusual(mask.labels, self._view))
 
 
-def guarded(identity: Identity, act: Callable[[str, dict], dict], name: str) -> Callable[[dict], dict]:
-    """A server function `name` around act(owner, payload): takes {token, …}, answers {ok, …} or {ok: false, error}."""
+def asked(identity: Identity, act: Callable[[str, dict], dict], name: str) -> Callable[[dict], dict]:
+    """A function `name` of {token, …} around act(owner, payload), answering {ok: true, …}."""
 
     def call(payload: dict) -> dict:
-        try:
-            return {"ok": True, **act(identity.owner(payload.get("token")), payload)}
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
+        return {"ok": True, **act(identity.owner(payload.get("token")), payload)}
 
     call.__name__ = name
     return call

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from siamese.errors import SiameseError
 from ui.lane import Job, Waiting
 from ui.mask_canvas import mask_of
 from ui.run import base64_png
@@ -61,8 +60,6 @@ class Live:
             if older is not None:
                 older.stop()
             return _wait(job)
-        except SiameseError as error:
-            return {"ok": False, "reason": "error", "error": sentence(error)}
         except Exception as error:  # noqa: BLE001 - sentence() logs what nobody foresaw; the page goes on
             return {"ok": False, "reason": "error", "error": sentence(error)}
         finally:

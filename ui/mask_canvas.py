@@ -11,6 +11,7 @@ import numpy as np
 
 from siamese.errors import MaskError
 from siamese.masks.mask import Mask
+from ui.services import sentence
 
 SIZE = 384  # side of a mask drawn from nothing, pixels
 LARGEST_PICTURE = 2048 * 2048  # pixels of a mask drawn on a picture
@@ -93,10 +94,16 @@ def mask_of(lengths: object, width: object = SIZE, height: object = SIZE) -> Mas
 
 
 def server_function(method: Callable[[dict], dict]) -> Callable[[dict], dict]:
-    """A plain function around a method: Gradio marks its server functions, and a method cannot be marked."""
+    """A plain function around a method, since Gradio marks its server functions and a method cannot be marked.
+
+    Whatever goes wrong is answered as {ok: false, error}, a sentence for the page.
+    """
 
     def call(payload: dict) -> dict:
-        return method(payload if isinstance(payload, dict) else {})
+        try:
+            return method(payload if isinstance(payload, dict) else {})
+        except Exception as error:  # noqa: BLE001 - sentence() logs what nobody foresaw; the page goes on
+            return {"ok": False, "error": sentence(error)}
 
     call.__name__ = method.__name__
     return call

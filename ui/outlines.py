@@ -11,7 +11,7 @@ from siamese.errors import MaskError, SiameseError
 from siamese.masks.generate import plausible
 from siamese.masks.mask import Mask
 from siamese.workspace import Workspace
-from ui.drafts import drawing, drawn, guarded, thumb, uploaded
+from ui.drafts import asked, drawing, drawn, thumb, uploaded
 from ui.identity import Identity
 from ui.mask_canvas import LARGEST_PICTURE, SIZE
 
@@ -21,7 +21,7 @@ LARGEST_DATASET = 20_000  # masks that are searched
 
 
 class Outlines:
-    """Every function takes {token, …} and answers {ok, …} or {ok: false, error}; changes answer the new list."""
+    """Every function takes {token, …}; changes answer the new list."""
 
     def __init__(self, workspace: Workspace, identity: Identity):
         self._workspace = workspace
@@ -40,7 +40,7 @@ class Outlines:
             "outline_delete": self._delete,
             "outline_random": self._random,
         }
-        return [guarded(self._identity, act, name) for name, act in acts.items()]
+        return [asked(self._identity, act, name) for name, act in acts.items()]
 
     def _list(self, owner: str, payload: dict) -> dict:
         """{search}: {saved: [{name, title, collection, area, png, own}]}, one's own first, newest first."""

@@ -15,7 +15,7 @@ from siamese.gallery import REASONS, Gallery, Picture
 from siamese.masks.mask import Mask
 from siamese.tasks.package import sized_mask
 from ui.mask_canvas import runs, server_function
-from ui.services import Services, sentence
+from ui.services import Services
 
 THUMB = 96  # pixels
 MOST_THUMBS = 24  # of one answer
@@ -53,28 +53,13 @@ class Answers:
         return self._services.workspace.gallery(self._services.identity.owner(payload.get("token")))
 
 
-def refusing(method: Callable[[Answers, dict], dict]) -> Callable[[Answers, dict], dict]:
-    """Answers an error as {ok: false, error}."""
-
-    def answer(self: Answers, payload: dict) -> dict:
-        try:
-            return method(self, payload)
-        except SiameseError as error:
-            return {"ok": False, "error": sentence(error)}
-
-    answer.__name__, answer.__doc__ = method.__name__, method.__doc__
-    return answer
-
-
 class Pictures(Answers):
     """Looking at pictures and judging them."""
 
-    @refusing
     def listing(self, payload: dict) -> dict:
         """All pictures, newest first: {ok, pictures: [{id, caption, area, state, reason, favourite}]}."""
         return {"ok": True, "pictures": [entry(p) for p in self.gallery(payload).pictures()]}
 
-    @refusing
     def picture(self, payload: dict) -> dict:
         """The picture {id}: {ok, png (base64, as stored), caption, facts, file}."""
         gallery, name = self.gallery(payload), str(payload.get("id"))
@@ -83,7 +68,6 @@ class Pictures(Answers):
         answer = {"ok": True, "png": png, "caption": found.caption, "facts": found.facts}
         return answer | {"file": file_name(found)}
 
-    @refusing
     def thumbs(self, payload: dict) -> dict:
         """Small pictures of {ids}, at most 24: {ok, thumbs: {id: base64}}; damaged ones are left out."""
         gallery, found = self.gallery(payload), {}
@@ -99,7 +83,6 @@ class Pictures(Answers):
                 found[str(name)] = base64.b64encode(cv2.imencode(".png", small)[1].tobytes()).decode()
         return {"ok": True, "thumbs": found}
 
-    @refusing
     def outline(self, payload: dict) -> dict:
         """The mask of {id} at the picture's size, as the model saw it: {ok, width, height, runs}."""
         gallery, name = self.gallery(payload), str(payload.get("id"))
@@ -108,7 +91,6 @@ class Pictures(Answers):
         height, width = mask.labels.shape
         return {"ok": True, "width": width, "height": height, "runs": runs(mask)}
 
-    @refusing
     def judge(self, payload: dict) -> dict:
         """Decide about {id}: {state, reason, favourite}, those given; answers {ok, picture}."""
         said = {key: payload[key] for key in ("state", "reason", "favourite") if payload.get(key) is not None}

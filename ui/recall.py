@@ -15,7 +15,7 @@ from siamese.masks.header import announced_size, kind
 from siamese.masks.mask import Mask
 from siamese.tasks import png
 from ui.mask_canvas import runs
-from ui.pictures import Answers, refusing
+from ui.pictures import Answers
 from ui.run import Plan
 from ui.settings import LARGEST_SEED, MOST_STEPS, fit, whole
 
@@ -118,7 +118,6 @@ def plan(gallery: Gallery, facts: object, drawn: Mask) -> Plan:
 class Recall(Answers):
     """The server functions."""
 
-    @refusing
     def recall(self, payload: dict) -> dict:
         """Everything about {id} of the gallery or a dropped file {name, data (base64)}.
 
@@ -145,7 +144,6 @@ class Recall(Answers):
             "words": words,
         }
 
-    @refusing
     def difference(self, payload: dict) -> dict:
         """How far the pictures {a} and {b} are apart, each {id} or {name, data}: {ok, identical, most, mean, words}."""
         gallery = self.gallery(payload)

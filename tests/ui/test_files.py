@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from siamese.masks.mask import Mask
 from siamese.workspace import Workspace
 from tests.ui.conftest import Server, opened, ready, until
 from ui.files import MOST_THUMBS, Files
+from ui.mask_canvas import server_function
 from ui.services import Services
 
 MASK = Mask.from_array(np.eye(64, dtype=bool))
@@ -246,9 +248,12 @@ def test_everything_can_be_hit_and_has_a_name(context, server):
 
 
 @pytest.fixture
-def doors(tmp_path) -> tuple[Files, Services]:
+def doors(tmp_path) -> tuple[SimpleNamespace, Services]:
+    """The screen's server functions as the page calls them."""
     services = Services(Workspace(tmp_path / "workspace"), "no-such-model")
-    return Files(services), services
+    files = Files(services)
+    named = {f.__name__: server_function(f) for f in (files.listing, files.look, files.remove, files.thumb)}
+    return SimpleNamespace(**named), services
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.ui.bare import disc, facts, state
 from tests.ui.conftest import SIZE, Server, opened, ready, saved
 from ui.drafts import drawing
 from ui.identity import Identity
+from ui.mask_canvas import server_function
 from ui.outlines import Outlines
 
 DISC = disc(150, 200, 40)
@@ -312,7 +313,7 @@ def start(context: BrowserContext, server: Server, name: str) -> Page:
 def test_bad_payloads_of_outlines_are_refused(shared_server):
     workspace = Workspace(shared_server.workspace)
     identity = Identity(workspace.root)
-    functions = {f.__name__: f for f in Outlines(workspace, identity).functions}
+    functions = {f.__name__: server_function(f) for f in Outlines(workspace, identity).functions}
     mine = identity.mint("somebody")
     for name, payload in [
         ("outlines", {}),
