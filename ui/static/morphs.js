@@ -153,7 +153,8 @@
       if (!desk.morph || desk.morph.owner !== this) {
         desk.apply();
         const base = engine.raster.slice();
-        const { width, height, target } = { ...engine, target: this.target };
+        const { target } = this;
+        const { width, height } = engine;
         const b = kind.target && space.resized(target.raster, target.width, target.height, width, height);
         this.shape = kind.prepare(base, width, height, b);
         desk.open(this, kind.word);

@@ -13,7 +13,6 @@
    *   without a server the canvas works on its own (used by the bare-page tests)
    */
   space.mount = function (element, options) {
-    const { make } = space;
     const { server } = options;
     const engine = new space.Engine(options.size);
     let sync = null;
@@ -149,7 +148,6 @@
     } else open();
 
     space.current = () => ({ width: engine.width, height: engine.height, runs: Array.from(space.runsOf(engine.visible)) });
-    space.editing = () => engine.drawing || desk.morph !== null;
     space.load = (runs, width, height, words) => {
       const raster = space.rasterOf(runs, width, height);
       desk.edit(() => engine.replace(raster, width, height), words);
