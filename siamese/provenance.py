@@ -7,15 +7,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from siamese.atomic import read_capped
-from siamese.masks.header import announced_size, kind
+from siamese.errors import MaskError
+from siamese.picture import decode
 from siamese.shipped import FILE, SHIPPED
 
 SAMPLED = 24  # pictures of a dataset that are looked for; every stage trains on the whole train split
-LARGEST_PICTURE = 40_000_000  # pixels
 LARGEST_TEXT = 4 * 1024 * 1024  # bytes of a recipe.json
 DIGESTS = (("training.sha256", FILE), ("sha256", "train_index.safetensors"))  # tensor (N,32) uint8, file
 
@@ -82,18 +81,10 @@ def _digests(dataset: Path) -> set[bytes]:
 
 def _digest(path: Path) -> bytes | None:
     try:
-        data = read_capped(path)
-        what = kind(data)
-        if what in ("PNG", "JPEG", "TIFF", "BMP"):
-            height, width = announced_size(data) or (0, 0)
-            if not 0 < height * width <= LARGEST_PICTURE:
-                return None
-        elif what != "a WebP picture":
-            return None
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except (OSError, ValueError, cv2.error):
+        picture = decode(read_capped(path))
+    except (OSError, ValueError, MaskError):  # no picture, or damaged: the others are looked for
         return None
-    return None if picture is None else hashlib.sha256(np.ascontiguousarray(picture)).digest()
+    return hashlib.sha256(np.ascontiguousarray(picture)).digest()
 
 
 def _holds(checkpoint: Path, digests: set[bytes]) -> bool:

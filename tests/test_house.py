@@ -32,6 +32,7 @@ ORDER = (
         "siamese.store",
     ),
     ("siamese.masks",),
+    ("siamese.picture",),
     ("siamese.library", "siamese.provenance"),
     ("siamese.workspace",),
     ("siamese.disk",),

@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from siamese.data.picture import decode, photograph
 from siamese.errors import MaskError
 from siamese.masks.mask import Mask
 from siamese.masks.typical import unusual
+from siamese.picture import decode, photograph
 from siamese.workspace import Workspace
 from ui.identity import Identity
 from ui.mask_canvas import SIZE, mask_of, runs

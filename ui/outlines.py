@@ -48,7 +48,7 @@ class Outlines:
         found = []
         for saved in library.search(str(payload.get("search") or "")[:80], MOST):
             try:
-                png = thumb(library.get(saved.name).labels)
+                _, png = _seen(library.folder / saved.name / "mask.png", round(saved.made))
             except SiameseError:  # deleted meanwhile, or damaged: the others are still shown
                 continue
             found.append(

@@ -21,9 +21,9 @@ from torch import Tensor
 from siamese.data import view as views
 from siamese.data.dataset import Case, Dataset
 from siamese.data.paste import paste
-from siamese.data.picture import decode
 from siamese.errors import DatasetError, MaskError
 from siamese.masks.mask import Mask
+from siamese.picture import decode
 from siamese.recipe import AugmentationRecipe, DataRecipe
 
 OUTSIDE, BOX = 1, 2  # bits of a view map
@@ -64,7 +64,7 @@ class Variant:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """Read a picture file as (H,W,3) uint8 RGB; MaskError as `siamese.data.picture.decode`."""
+    """Read a picture file as (H,W,3) uint8 RGB; MaskError as `siamese.picture.decode`."""
     return decode(path.read_bytes())
 
 

@@ -5,6 +5,7 @@ The arithmetic lies in shape.py, pieces.py and warp.py; the canvas does the same
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -23,9 +24,9 @@ class Base(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @abstractmethod
     def apply(self, labels: np.ndarray) -> np.ndarray:
         """The edited mask: (H,W) uint8 {0,1} from labels (H,W)."""
-        raise NotImplementedError
 
 
 class Grow(Base):

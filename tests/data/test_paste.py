@@ -1,14 +1,11 @@
-"""Small lesions blended in, and photographs told from masks."""
+"""Small lesions blended in."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-import pytest
 
 from siamese.data.paste import RADIUS, paste
-from siamese.data.picture import decode, photograph
-from siamese.errors import MaskError
 
 SIZE = 192
 
@@ -74,20 +71,3 @@ def test_the_same_draw_gives_the_same_picture():
     empty = np.zeros((SIZE, SIZE), np.uint8)
     one, two, other = (pasted(seed, empty, empty) for seed in (5, 5, 6))
     assert (one[1] == two[1]).all() and (one[2] == two[2]).all() and (one[2] != other[2]).any()
-
-
-def test_a_photograph_is_told_from_a_mask():
-    lesion = disc(90, 90, 40)
-    black_white = np.repeat(lesion[..., None] * 255, 3, axis=2)
-    assert not photograph(black_white)
-    assert not photograph(cv2.GaussianBlur(black_white, (0, 0), 1))  # a mask saved as JPEG
-    assert not photograph(np.full((SIZE, SIZE, 3), 128, np.uint8))
-    assert photograph(scene(4, lesion))
-    data = cv2.imencode(".jpg", scene(4, lesion))[1].tobytes()
-    assert photograph(decode(data)) and decode(data).shape == (SIZE, SIZE, 3)
-
-
-@pytest.mark.parametrize("data", [b"", b"notes", b"\x89PNG\r\n\x1a\n" + b"0" * 40])
-def test_what_is_no_picture_is_refused(data):
-    with pytest.raises(MaskError):
-        decode(data)

@@ -102,6 +102,16 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def server(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that samples, with a model of the smallest size."""
+    server = Server(
+        tmp_path_factory.mktemp("sampling") / "workspace", "--checkpoint", str(tiny_checkpoint)
+    ).start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def page(context: BrowserContext, shared_server: Server) -> Page:
     """The page on the shared server, with an empty drawing and nothing to undo."""

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from siamese.masks.mask import Mask
 from siamese.workspace import Workspace
-from tests.ui.bare import disc, facts, state
+from tests.ui.bare import disc, facts, spot, state
 from tests.ui.conftest import SIZE, Server, opened, ready, saved
 from ui.drafts import drawing
 from ui.identity import Identity
@@ -191,9 +191,9 @@ def test_a_picture_of_ones_own_keeps_its_size_and_becomes_a_case(fresh, chromium
     page.wait_for_function("__mask.state().background && __mask.saved()")
     assert (state(page, "width"), state(page, "height")) == (640, 480)
     page.evaluate("SiameseMask.load([640 * 480], 640, 480, 'clear')")
-    page.mouse.move(*place(page, 100, 100))
+    page.mouse.move(*spot(page, 100, 100))
     page.mouse.down()
-    page.mouse.move(*place(page, 500, 100), steps=4)
+    page.mouse.move(*spot(page, 500, 100), steps=4)
     page.mouse.up()
     saved(page)
     png_, _ = Workspace(shared_server.workspace).load_draft(owner(page))
@@ -214,21 +214,6 @@ def test_a_picture_of_ones_own_keeps_its_size_and_becomes_a_case(fresh, chromium
     other.get_by_role("button", name="Remove picture").click()
     other.wait_for_function("__mask.state().width === 384 && __mask.saved()")
     assert facts(other)[0] > 0  # the outline stays
-
-
-def place(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where a place in mask pixels is on the page."""
-    return tuple(
-        page.evaluate(
-            """([x, y]) => {
-        const c = document.querySelector("canvas.mc-canvas"), box = c.getBoundingClientRect();
-        const { width, height } = __mask.state();
-        const scale = Math.min(box.width / width, box.height / height);
-        return [box.x + box.width / 2 + (x - width / 2) * scale, box.y + box.height / 2 + (y - height / 2) * scale];
-    }""",
-            [x, y],
-        )
-    )
 
 
 def test_a_photograph_can_be_read_as_an_outline_or_left_alone(fresh):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -15,26 +14,14 @@ from playwright.sync_api import BrowserContext, Page
 from siamese.masks.mask import Mask
 from siamese.tasks import png
 from siamese.workspace import Workspace
-from tests.ui.conftest import Server, opened, saved, stroke
+from tests.ui.conftest import Server, saved, stroke
 from tests.ui.test_sampling import set_number, status, wait_state
-from tests.ui.workbench import OWNER, finished, generate, no_jargon, note
-
-
-@pytest.fixture(scope="module")
-def server(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    workspace = tmp_path_factory.mktemp("workbench") / "workspace"
-    server = Server(workspace, "--checkpoint", str(tiny_checkpoint)).start()
-    yield server
-    server.stop()
+from tests.ui.workbench import OWNER, finished, generate, no_jargon, note, quiet
 
 
 @pytest.fixture
 def page(context: BrowserContext, server: Server) -> Page:
-    """A page with live switched off, 4 steps."""
-    context.add_init_script("localStorage['siamese-live'] = localStorage['siamese-live'] || 'off'")
-    page = opened(context, server)
-    set_number(page, "#steps", 4)
-    return page
+    return quiet(context, server)
 
 
 def pick(page: Page, index: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -16,14 +15,6 @@ from siamese.workspace import Workspace
 from tests.ui.conftest import Server, opened, saved, stroke
 
 STATE = "document.querySelector('#status').dataset.state"
-
-
-@pytest.fixture(scope="module")
-def server(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    workspace = tmp_path_factory.mktemp("sampling") / "workspace"
-    server = Server(workspace, "--checkpoint", str(tiny_checkpoint)).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

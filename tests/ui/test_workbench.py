@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
 from siamese.workspace import Workspace
 from tests.ui.conftest import Server, opened, saved, stroke
 from tests.ui.test_sampling import set_number, shown, status, wait_state
-from tests.ui.workbench import OWNER, generate, no_jargon, note, seed
-
-
-@pytest.fixture(scope="module")
-def server(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    workspace = tmp_path_factory.mktemp("workbench") / "workspace"
-    server = Server(workspace, "--checkpoint", str(tiny_checkpoint)).start()
-    yield server
-    server.stop()
+from tests.ui.workbench import OWNER, generate, no_jargon, note, quiet, seed
 
 
 @pytest.fixture
 def page(context: BrowserContext, server: Server) -> Page:
-    """A page with live switched off, 4 steps."""
-    context.add_init_script("localStorage['siamese-live'] = localStorage['siamese-live'] || 'off'")
-    page = opened(context, server)
-    set_number(page, "#steps", 4)
-    return page
+    return quiet(context, server)
 
 
 def test_seeds_same_counted_up_and_random_and_the_real_one_can_be_copied(page, context):

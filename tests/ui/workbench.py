@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
+from tests.ui.conftest import Server, opened
 from tests.ui.test_app import JARGON
 from tests.ui.test_sampling import set_number, status, wait_state
 
 OWNER = "default"
+
+
+def quiet(context: BrowserContext, server: Server) -> Page:
+    """A page with live switched off, 4 steps."""
+    context.add_init_script("localStorage['siamese-live'] = localStorage['siamese-live'] || 'off'")
+    page = opened(context, server)
+    set_number(page, "#steps", 4)
+    return page
 
 
 def generate(page: Page, **numbers: int) -> str:
