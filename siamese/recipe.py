@@ -1,6 +1,6 @@
-"""Every setting, once: frozen pydantic models with default, bounds, help and the paper's equation.
+"""A recipe: every setting of one model, its tables from `siamese.sections`.
 
-A recipe is a TOML file; unknown keys are errors with a suggestion. It travels inside every checkpoint's metadata,
+It is a TOML file; unknown keys are errors with a suggestion. It travels inside every checkpoint's metadata,
 so that weights can always be rebuilt and explained. "Paper" is Siamese-Diffusion (CVPR 2025, arXiv 2505.06068).
 """
 
@@ -13,233 +13,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from siamese.errors import RecipeError
+from siamese.sections import (
+    AugmentationRecipe,
+    AutoencoderRecipe,
+    AutoencoderStage,
+    BaseStage,
+    ComputeRecipe,
+    DataRecipe,
+    DenoiserRecipe,
+    DiffusionRecipe,
+    HintRecipe,
+    LossRecipe,
+    SamplingRecipe,
+    SegmenterStage,
+    Settings,
+    SiameseStage,
+    StageRecipe,
+    WatchRecipe,
+)
 
 Stage = Literal["autoencoder", "base", "siamese", "segmenter"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
-
-
-class Settings(BaseModel):
-    """Base: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AutoencoderRecipe(Settings):
-    """Picture ↔ latents. Factor f = patch · 2^(len(widths) − 1)."""
-
-    patch: int = Field(
-        2, ge=1, le=8, description="pixel-unshuffle before the encoder and shuffle after the decoder"
-    )
-    widths: tuple[int, ...] = Field((64, 96, 160, 192), description="channels a level, finest first")
-    layers: int = Field(1, ge=1, le=4, description="residual blocks a level (the decoder has one more)")
-    latent_channels: int = Field(16, ge=1, le=64, description="latent channels C")
-    groups: int = Field(32, ge=1, description="groups of the group normalisation")
-    linear_path: bool = Field(
-        True,
-        description="fixed PCA of f×f blocks beside encoder and decoder, which learn the rest; SD 1.5 has none",
-    )
-    middle_attention: bool = Field(False, description="self-attention at the coarsest level (SD 1.5 has it)")
-    texture: int = Field(
-        0,
-        ge=0,
-        le=256,
-        description="width of the network that draws fine texture on decoded pictures; 0: none",
-    )
-
-    @property
-    def factor(self) -> int:
-        """Downsampling factor f, pixels per latent."""
-        return self.patch * 2 ** (len(self.widths) - 1)
-
-
-class HintRecipe(Settings):
-    """Dense Hint Input: hint (B,3,S,S) → features (B,D,S/f,S/f). Paper §3.3; one patch merge per factor 2 left."""
-
-    unshuffle: int = Field(
-        1, ge=1, le=8, description="pixel-unshuffle before the first convolution (1: the paper)"
-    )
-    widths: tuple[int, int] = Field(
-        (16, 32), description="channels before the first merge; each merge doubles them"
-    )
-
-
-class DenoiserRecipe(Settings):
-    """The U-Net; the control branch copies its encoder."""
-
-    widths: tuple[int, ...] = Field((96, 160, 192), description="channels a level, finest first")
-    layers: int = Field(1, ge=1, le=4, description="residual blocks a level")
-    attention: tuple[bool, ...] = Field((False, False, True), description="attention a level, finest first")
-    heads: int = Field(6, ge=1, description="attention heads (SD 1.5: 8)")
-    frame: bool = Field(
-        True, description="outside of the field of view and corner box as two more input channels"
-    )
-    context_width: int = Field(192, ge=8, description="width of the context tokens (SD 1.5: 768)")
-    groups: int = Field(32, ge=1, description="groups of the group normalisation")
-
-
-class DiffusionRecipe(Settings):
-    """Noise schedule and what the network predicts. Paper Eq. 1; the release uses scaled_linear and eps."""
-
-    prediction: Literal["eps", "v"] = Field("v", description="what the network predicts")
-    schedule: Literal["scaled_linear", "cosine"] = Field("cosine", description="noise schedule (alphas_bar)")
-    zero_terminal_snr: bool = Field(
-        True, description="rescale the schedule so that t = 999 is pure noise (needs v)"
-    )
-    min_snr: float | None = Field(
-        5.0, gt=0, description='min-SNR weight of each sample; "none": unweighted, as the paper'
-    )
-
-    @field_validator("min_snr", mode="before")
-    @classmethod
-    def _none(cls, value: object) -> object:
-        return None if value == "none" else value  # TOML has no null
-
-    @model_validator(mode="after")
-    def _terminal(self) -> DiffusionRecipe:
-        if self.zero_terminal_snr and self.prediction == "eps":
-            raise ValueError(
-                'zero_terminal_snr needs prediction = "v": at pure noise eps says nothing about the picture'
-            )
-        return self
-
-
-class LossRecipe(Settings):
-    """The four losses. Paper Eq. 5 to 13; where paper and release differ the release is the default."""
-
-    w_m: float = Field(1.0, ge=0, description="weight of the mask residuals inside c_mix (Eq. 5)")
-    w_c: float = Field(
-        1.0, ge=0, le=10, description="weight of the noise-consistency loss L_c (Eq. 9); 0: plain ControlNet"
-    )
-    w_a: float = Field(1.0, ge=0, description="weight of the online-augmentation loss L_m' (Eq. 12)")
-    image_branch: bool = Field(
-        True, description="run the image branch (L_i, L_c, L_m'); off: plain ControlNet"
-    )
-    K_tau: float = Field(1 / 3, ge=0, le=1, description="share of training after which L_m' acts (Eq. 13)")
-    T_tau: int = Field(200, ge=0, le=999, description="largest timestep at which L_m' acts (Eq. 13)")
-    T_tau_inclusive: bool = Field(True, description="t ≤ T_tau (release) instead of t < T_tau (paper)")
-    reduction: Literal["mean", "sum"] = Field(
-        "mean", description="over channels and pixels: mean (release) or sum (paper)"
-    )
-    prompt_dropout: float = Field(
-        0.05, ge=0, le=1, description="share of samples with the null style token (paper: 5 %)"
-    )
-    mask_dropout: float = Field(
-        0.15, ge=0, le=1, description="share of samples whose control residuals are multiplied by 0"
-    )
-    trains: Literal["decoder", "all"] = Field(
-        "all", description="control branch + U-Net decoder (paper) or everything"
-    )
-
-
-class AugmentationRecipe(Settings):
-    """Labelled augmentation: given to the network as a condition, zero at sampling."""
-
-    orientation: float = Field(0.5, ge=0, le=1, description="share of pictures flipped or rotated by 90°")
-    zoom: float = Field(1.3, ge=1, le=2, description="largest zoom; the shift goes with it")
-    brightness: float = Field(
-        0.1, ge=0, le=0.5, description="largest relative change of brightness and contrast"
-    )
-    hue: float = Field(0.02, ge=0, le=0.5, description="largest hue rotation, turns")
-    warp: float = Field(
-        8.0, ge=0, le=64, description="smooth warp of picture and mask, pixels at 384; not labelled"
-    )
-    paste: float = Field(0.0, ge=0, le=1, description="share of variants with small lesions blended in")
-    variants: int = Field(8, ge=1, le=256, description="augmented latents cached for each picture")
-
-
-class StageRecipe(Settings):
-    """How one stage trains."""
-
-    steps: int = Field(1000, ge=1, description="optimiser steps")
-    batch: int = Field(16, ge=1, description="pictures (or crops) a step")
-    lr: float = Field(2e-4, gt=0, description="peak learning rate of AdamW")
-    lr_end: float = Field(0.1, gt=0, le=1, description="last learning rate as a share of the peak (cosine)")
-    warmup: int = Field(100, ge=0, description="steps of linear warm-up")
-    weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay")
-    clip: float = Field(1.0, gt=0, description="largest gradient norm")
-    ema: float = Field(
-        0.999, ge=0, lt=1, description="decay of the averaged weights that are saved and shown"
-    )
-    checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
-    preview_every: int = Field(1000, ge=1, description="steps between previews")
-
-
-class AutoencoderStage(StageRecipe):
-    """L1 + feature loss + KL (+ PatchGAN) on crops; the texture by local contrast, spectrum, feature statistics."""
-
-    crop: int = Field(192, ge=32, description="side of the training crops, pixels")
-    kl: float = Field(1e-6, ge=0, description="weight of the KL term")
-    features: float = Field(0.5, ge=0, description="weight of the feature loss; needs data.feature_net")
-    adversarial: float = Field(0.0, ge=0, description="weight of the hinge PatchGAN loss")
-    trains: Literal["all", "decoder", "texture"] = Field(
-        "all", description="decoder, texture: keep the encoder and so the latents; train that part alone"
-    )
-    bands: float = Field(
-        0.0, ge=0, description="weight of the losses on local contrast and on the spectrum, for the texture"
-    )
-    statistics: float = Field(
-        0.0, ge=0, description="weight of the loss on local feature statistics; needs data.feature_net"
-    )
-    latent_noise: float = Field(
-        0.05, ge=0, description="SD of noise on the latents before decoding, in latent SDs"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _before_0_2(cls, values: object) -> object:
-        """Checkpoints of version 0.1 say `decoder_only` in their recipe."""
-        if isinstance(values, dict) and isinstance(values.get("decoder_only"), bool):
-            values = dict(values)
-            values.setdefault("trains", "decoder" if values.pop("decoder_only") else "all")
-        return values
-
-
-class BaseStage(StageRecipe):
-    """The denoiser without the control branch."""
-
-
-class SiameseStage(StageRecipe):
-    """Control branch and U-Net with the four losses."""
-
-    mask_only: float = Field(0.2, ge=0, lt=1, description="first share of the stage with L_m alone")
-    fresh_control: bool = Field(
-        False,
-        description="from a start: copy the control branch anew from the U-Net instead of going on with it",
-    )
-
-
-class SegmenterStage(StageRecipe):
-    """The judge of mask fit, on real pictures only."""
-
-    size: int = Field(192, ge=32, description="side of its input, pixels")
-    widths: tuple[int, ...] = Field((24, 48, 96, 160), description="channels a level")
-
-
-class DataRecipe(Settings):
-    """What is read and how it is prepared."""
-
-    crop_to_view: bool = Field(
-        True, description="cut black borders away: keep the box around the field of view"
-    )
-    remove_text: bool = Field(True, description="inpaint burnt-in text before anything else")
-    feature_net: str | None = Field(
-        None, description="SqueezeNet 1.1 weights (.safetensors) for the feature loss"
-    )
-
-
-class SamplingRecipe(Settings):
-    """Defaults of the shipped checkpoint, chosen on val."""
-
-    guidance: float = Field(2.5, ge=0, le=15, description="guidance on the mask")
-    guidance_start: float = Field(0.0, ge=0, lt=1, description="first share of the steps without guidance")
-    steps: int = Field(20, ge=1, le=1000, description="sampling steps")
-    unconditional_mask: bool = Field(
-        False, description="keep the mask in the unconditional half (paper, sd15)"
-    )
-    style: str | None = Field(None, description="default style; none: the first")
 
 
 class Recipe(Settings):
@@ -254,6 +51,13 @@ class Recipe(Settings):
     styles: tuple[str, ...] = Field(
         (), description="class tokens; empty: one for each dataset or centre found"
     )
+    base: str | None = Field(
+        None,
+        description="sd15: folder, file or hub name of Stable Diffusion 1.5, whose weights it starts from",
+    )
+    prompts: tuple[str, ...] = Field(
+        (), description='sd15: one prompt for each style; empty: "A photo of a polyp." for all'
+    )
     stages: tuple[Stage, ...] = Field(STAGES, description="stages, in order")
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()
     hint: HintRecipe = HintRecipe(unshuffle=4, widths=(32, 32))
@@ -262,6 +66,8 @@ class Recipe(Settings):
     loss: LossRecipe = LossRecipe()
     augmentation: AugmentationRecipe = AugmentationRecipe()
     data: DataRecipe = DataRecipe()
+    compute: ComputeRecipe = ComputeRecipe()
+    watch: WatchRecipe = WatchRecipe()
     sampling: SamplingRecipe = SamplingRecipe()
     train_autoencoder: AutoencoderStage = AutoencoderStage()
     train_base: BaseStage = BaseStage()
@@ -284,6 +90,10 @@ class Recipe(Settings):
             )
         if self.hint.unshuffle > f or f % self.hint.unshuffle:
             raise ValueError(f"hint.unshuffle {self.hint.unshuffle} must divide the autoencoder factor {f}")
+        if self.prompts and self.styles and len(self.prompts) != len(self.styles):
+            raise ValueError(
+                f"prompts has {len(self.prompts)} entries for {len(self.styles)} styles; give one each"
+            )
         if self.sampling.style is not None and self.styles and self.sampling.style not in self.styles:
             raise ValueError(
                 f"sampling.style {self.sampling.style!r} is none of the styles {list(self.styles)}"

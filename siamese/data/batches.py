@@ -24,7 +24,7 @@ from siamese.data.paste import paste
 from siamese.errors import DatasetError, MaskError
 from siamese.masks.mask import Mask
 from siamese.picture import decode
-from siamese.recipe import AugmentationRecipe, DataRecipe
+from siamese.sections import AugmentationRecipe, DataRecipe
 
 OUTSIDE, BOX = 1, 2  # bits of a view map
 FRAME_CHANNELS = 2  # outside, box

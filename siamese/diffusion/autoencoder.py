@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from siamese.diffusion.texture import Texture
-from siamese.recipe import AutoencoderRecipe
+from siamese.sections import AutoencoderRecipe
 
 QUIET = -10.0  # log-variance of the posterior at the start of a linear path
 

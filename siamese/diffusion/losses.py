@@ -69,7 +69,7 @@ def siamese_losses(
     features = _encoder(model, z_t, sample)
     e_m = model.decode_features(features, c_m)
     losses = {"L_m": mean(e_m, wanted)}
-    if image_hint is None or not recipe.image_branch:
+    if image_hint is None or recipe.objective == "mask":
         return losses
 
     image_features = model.dhi(image_hint)

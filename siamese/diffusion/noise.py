@@ -9,7 +9,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from siamese.recipe import DiffusionRecipe
+from siamese.sections import DiffusionRecipe
 
 TIMESTEPS = 1000
 BETAS = {"cosine": "squaredcos_cap_v2", "scaled_linear": "scaled_linear"}

@@ -13,7 +13,7 @@ from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
 
 from siamese.diffusion.noise import BETAS, PREDICTIONS, TIMESTEPS, noise_schedule, to_z_0
-from siamese.recipe import DiffusionRecipe
+from siamese.sections import DiffusionRecipe
 
 Predict = Callable[[Tensor, Tensor, float], Tensor]
 

@@ -17,7 +17,8 @@ from siamese.diffusion import checkpoint
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.errors import MachineError, writing
 from siamese.events import Done, Event, Notice, Preview, Progress, Saved, Scalars
-from siamese.recipe import Stage, StageRecipe
+from siamese.recipe import Stage
+from siamese.sections import StageRecipe
 from siamese.shipped import FILE
 from siamese.tasks.run import STATE, Point, RunFolder
 from siamese.tasks.stages import Bench, StageTask

@@ -11,7 +11,7 @@ import torch
 
 from siamese.data import batches, dataset, view
 from siamese.errors import DatasetError
-from siamese.recipe import AugmentationRecipe, DataRecipe
+from siamese.sections import AugmentationRecipe, DataRecipe
 from tests.conftest import ROOT, draw_case, write_dataset
 
 SHARED = ROOT.parent / "shared" / "data"

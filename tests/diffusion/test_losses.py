@@ -190,7 +190,7 @@ def test_dropped_mask_is_the_denoiser_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "names"), [({"image_branch": False}, {"L_m"}), ({"w_a": 0.0}, {"L_m", "L_i", "L_c"})]
+    ("loss", "names"), [({"objective": "mask"}, {"L_m"}), ({"w_a": 0.0}, {"L_m", "L_i", "L_c"})]
 )
 def test_terms_can_be_left_out(loss: dict, names: set[str]) -> None:
     sample, mask, image = draw([50, 600])

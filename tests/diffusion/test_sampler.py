@@ -7,7 +7,7 @@ import torch
 
 from siamese.diffusion.noise import noise_schedule
 from siamese.diffusion.sampler import SAMPLERS, start_noise
-from siamese.recipe import DiffusionRecipe
+from siamese.sections import DiffusionRecipe
 
 PAPER = DiffusionRecipe(prediction="eps", schedule="scaled_linear", zero_terminal_snr=False, min_snr=None)
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from siamese.data import batches, dataset
 from siamese.errors import CheckpointError
 from siamese.metrics.fidelity import dice
-from siamese.recipe import DataRecipe
+from siamese.sections import DataRecipe
 from siamese.segmentation import judge
 from siamese.shipped import FILE, SHIPPED
 from tests.conftest import draw_case

@@ -1,0 +1,281 @@
+"""The tables of a recipe: frozen pydantic models with default, bounds, help and the paper's equation.
+
+"Paper" is Siamese-Diffusion (CVPR 2025, arXiv 2505.06068). `siamese.recipe` puts the tables together.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Settings(BaseModel):
+    """Base: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AutoencoderRecipe(Settings):
+    """Picture ↔ latents. Factor f = patch · 2^(len(widths) − 1)."""
+
+    patch: int = Field(
+        2, ge=1, le=8, description="pixel-unshuffle before the encoder and shuffle after the decoder"
+    )
+    widths: tuple[int, ...] = Field((64, 96, 160, 192), description="channels a level, finest first")
+    layers: int = Field(1, ge=1, le=4, description="residual blocks a level (the decoder has one more)")
+    latent_channels: int = Field(16, ge=1, le=64, description="latent channels C")
+    groups: int = Field(32, ge=1, description="groups of the group normalisation")
+    linear_path: bool = Field(
+        True,
+        description="fixed PCA of f×f blocks beside encoder and decoder, which learn the rest; SD 1.5 has none",
+    )
+    middle_attention: bool = Field(False, description="self-attention at the coarsest level (SD 1.5 has it)")
+    texture: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="width of the network that draws fine texture on decoded pictures; 0: none",
+    )
+
+    @property
+    def factor(self) -> int:
+        """Downsampling factor f, pixels per latent."""
+        return self.patch * 2 ** (len(self.widths) - 1)
+
+
+class HintRecipe(Settings):
+    """Dense Hint Input: hint (B,3,S,S) → features (B,D,S/f,S/f). Paper §3.3; one patch merge per factor 2 left."""
+
+    kind: Literal["dense", "plain"] = Field(
+        "dense",
+        description="dense: the paper's DHI; plain: ControlNet's eight convolutions (Table 5, no DHI)",
+    )
+    unshuffle: int = Field(
+        1, ge=1, le=8, description="pixel-unshuffle before the first convolution (1: the paper)"
+    )
+    widths: tuple[int, int] = Field(
+        (16, 32), description="channels before the first merge; each merge doubles them"
+    )
+
+
+class DenoiserRecipe(Settings):
+    """The U-Net; the control branch copies its encoder."""
+
+    widths: tuple[int, ...] = Field((96, 160, 192), description="channels a level, finest first")
+    layers: int = Field(1, ge=1, le=4, description="residual blocks a level")
+    attention: tuple[bool, ...] = Field((False, False, True), description="attention a level, finest first")
+    heads: int = Field(6, ge=1, description="attention heads (SD 1.5: 8)")
+    frame: bool = Field(
+        True, description="outside of the field of view and corner box as two more input channels"
+    )
+    context_width: int = Field(192, ge=8, description="width of the context tokens (SD 1.5: 768)")
+    groups: int = Field(32, ge=1, description="groups of the group normalisation")
+
+
+class DiffusionRecipe(Settings):
+    """Noise schedule and what the network predicts. Paper Eq. 1; the release uses scaled_linear and eps."""
+
+    prediction: Literal["eps", "v"] = Field("v", description="what the network predicts")
+    schedule: Literal["scaled_linear", "cosine"] = Field("cosine", description="noise schedule (alphas_bar)")
+    zero_terminal_snr: bool = Field(
+        True, description="rescale the schedule so that t = 999 is pure noise (needs v)"
+    )
+    min_snr: float | None = Field(
+        5.0, gt=0, description='min-SNR weight of each sample; "none": unweighted, as the paper'
+    )
+
+    @field_validator("min_snr", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value  # TOML has no null
+
+    @model_validator(mode="after")
+    def _terminal(self) -> DiffusionRecipe:
+        if self.zero_terminal_snr and self.prediction == "eps":
+            raise ValueError(
+                'zero_terminal_snr needs prediction = "v": at pure noise eps says nothing about the picture'
+            )
+        return self
+
+
+class LossRecipe(Settings):
+    """The four losses. Paper Eq. 5 to 13; where paper and release differ the release is the default."""
+
+    w_m: float = Field(1.0, ge=0, description="weight of the mask residuals inside c_mix (Eq. 5)")
+    w_c: float = Field(
+        1.0, ge=0, le=10, description="weight of the noise-consistency loss L_c (Eq. 9); 0: plain ControlNet"
+    )
+    w_a: float = Field(1.0, ge=0, description="weight of the online-augmentation loss L_m' (Eq. 12)")
+    objective: Literal["siamese", "mask", "mask+image"] = Field(
+        "siamese",
+        description="siamese: the paper's four losses; mask: plain ControlNet, L_m alone; mask+image: ControlNet "
+        "with both hints, L_i alone under c_m + c_i",
+    )
+    area_weighted: bool = Field(
+        False,
+        description="L_c by area: lesion pixels weigh 1 - a, background a, a = the lesion's share (ADC, MICCAI 2025)",
+    )
+    K_tau: float = Field(1 / 3, ge=0, le=1, description="share of training after which L_m' acts (Eq. 13)")
+    T_tau: int = Field(200, ge=0, le=999, description="largest timestep at which L_m' acts (Eq. 13)")
+    T_tau_inclusive: bool = Field(True, description="t ≤ T_tau (release) instead of t < T_tau (paper)")
+    reduction: Literal["mean", "sum"] = Field(
+        "mean", description="over channels and pixels: mean (release) or sum (paper)"
+    )
+    prompt_dropout: float = Field(
+        0.05, ge=0, le=1, description="share of samples with the null style token (paper: 5 %)"
+    )
+    mask_dropout: float = Field(
+        0.15, ge=0, le=1, description="share of samples whose control residuals are multiplied by 0"
+    )
+    trains: Literal["decoder", "all"] = Field(
+        "all", description="control branch + U-Net decoder (paper) or everything"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _before_0_3(cls, values: object) -> object:
+        """Checkpoints of version 0.2 say `image_branch` in their recipe."""
+        if isinstance(values, dict) and isinstance(values.get("image_branch"), bool):
+            values = dict(values)
+            values.setdefault("objective", "siamese" if values.pop("image_branch") else "mask")
+        return values
+
+
+class AugmentationRecipe(Settings):
+    """Labelled augmentation: given to the network as a condition, zero at sampling."""
+
+    orientation: float = Field(0.5, ge=0, le=1, description="share of pictures flipped or rotated by 90°")
+    zoom: float = Field(1.3, ge=1, le=2, description="largest zoom; the shift goes with it")
+    brightness: float = Field(
+        0.1, ge=0, le=0.5, description="largest relative change of brightness and contrast"
+    )
+    hue: float = Field(0.02, ge=0, le=0.5, description="largest hue rotation, turns")
+    warp: float = Field(
+        8.0, ge=0, le=64, description="smooth warp of picture and mask, pixels at 384; not labelled"
+    )
+    paste: float = Field(0.0, ge=0, le=1, description="share of variants with small lesions blended in")
+    variants: int = Field(8, ge=1, le=256, description="augmented latents cached for each picture")
+
+
+class StageRecipe(Settings):
+    """How one stage trains."""
+
+    steps: int = Field(1000, ge=1, description="optimiser steps")
+    batch: int = Field(16, ge=1, description="pictures (or crops) a step, of all processes together")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        description="parts a step's batch is computed in, one after another: less memory, same result",
+    )
+    lr: float = Field(2e-4, gt=0, description="peak learning rate of AdamW")
+    lr_end: float = Field(0.1, gt=0, le=1, description="last learning rate as a share of the peak (cosine)")
+    warmup: int = Field(100, ge=0, description="steps of linear warm-up")
+    weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay")
+    clip: float = Field(1.0, gt=0, description="largest gradient norm")
+    ema: float = Field(
+        0.999, ge=0, lt=1, description="decay of the averaged weights that are saved and shown"
+    )
+    checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    preview_every: int = Field(1000, ge=1, description="steps between previews")
+
+
+class AutoencoderStage(StageRecipe):
+    """L1 + feature loss + KL (+ PatchGAN) on crops; the texture by local contrast, spectrum, feature statistics."""
+
+    crop: int = Field(192, ge=32, description="side of the training crops, pixels")
+    kl: float = Field(1e-6, ge=0, description="weight of the KL term")
+    features: float = Field(0.5, ge=0, description="weight of the feature loss; needs data.feature_net")
+    adversarial: float = Field(0.0, ge=0, description="weight of the hinge PatchGAN loss")
+    trains: Literal["all", "decoder", "texture"] = Field(
+        "all", description="decoder, texture: keep the encoder and so the latents; train that part alone"
+    )
+    bands: float = Field(
+        0.0, ge=0, description="weight of the losses on local contrast and on the spectrum, for the texture"
+    )
+    statistics: float = Field(
+        0.0, ge=0, description="weight of the loss on local feature statistics; needs data.feature_net"
+    )
+    latent_noise: float = Field(
+        0.05, ge=0, description="SD of noise on the latents before decoding, in latent SDs"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _before_0_2(cls, values: object) -> object:
+        """Checkpoints of version 0.1 say `decoder_only` in their recipe."""
+        if isinstance(values, dict) and isinstance(values.get("decoder_only"), bool):
+            values = dict(values)
+            values.setdefault("trains", "decoder" if values.pop("decoder_only") else "all")
+        return values
+
+
+class BaseStage(StageRecipe):
+    """The denoiser without the control branch."""
+
+
+class SiameseStage(StageRecipe):
+    """Control branch and U-Net with the four losses."""
+
+    mask_only: float = Field(0.2, ge=0, lt=1, description="first share of the stage with L_m alone")
+    fresh_control: bool = Field(
+        False,
+        description="from a start: copy the control branch anew from the U-Net instead of going on with it",
+    )
+
+
+class SegmenterStage(StageRecipe):
+    """The judge of mask fit, on real pictures only."""
+
+    size: int = Field(192, ge=32, description="side of its input, pixels")
+    widths: tuple[int, ...] = Field((24, 48, 96, 160), description="channels a level")
+
+
+class DataRecipe(Settings):
+    """What is read and how it is prepared."""
+
+    crop_to_view: bool = Field(
+        True, description="cut black borders away: keep the box around the field of view"
+    )
+    remove_text: bool = Field(True, description="inpaint burnt-in text before anything else")
+    feature_net: str | None = Field(
+        None, description="SqueezeNet 1.1 weights (.safetensors) for the feature loss"
+    )
+
+
+class ComputeRecipe(Settings):
+    """How training is computed; none of it changes what is trained."""
+
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations again in the backward pass: less memory, about a third slower"
+    )
+    channels_last: bool = Field(False, description="memory layout of pictures: channels innermost")
+    compile: bool = Field(False, description="torch.compile the blocks of U-Net and control branch")
+    optimizer: Literal["adamw", "adamw8bit"] = Field(
+        "adamw", description="adamw8bit: states in 8 bit, needs `pip install bitsandbytes` and an NVIDIA GPU"
+    )
+
+
+class WatchRecipe(Settings):
+    """Early warning of memorisation: pictures of fixed masks against training and held-out real pictures."""
+
+    every: int = Field(0, ge=0, description="steps of the Siamese stage between looks; 0: never")
+    pictures: int = Field(16, ge=4, le=256, description="fixed masks that are synthesized at each look")
+    limit: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="share of them nearer to a training picture than real ones are: warn above",
+    )
+
+
+class SamplingRecipe(Settings):
+    """Defaults of the shipped checkpoint, chosen on val."""
+
+    guidance: float = Field(2.5, ge=0, le=15, description="guidance on the mask")
+    guidance_start: float = Field(0.0, ge=0, lt=1, description="first share of the steps without guidance")
+    steps: int = Field(20, ge=1, le=1000, description="sampling steps")
+    unconditional_mask: bool = Field(
+        False, description="keep the mask in the unconditional half (paper, sd15)"
+    )
+    style: str | None = Field(None, description="default style; none: the first")
