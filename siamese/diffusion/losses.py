@@ -6,13 +6,17 @@ Source: Siamese-Diffusion (CVPR 2025) Eq. 5 to 13 and its release. Every loss ac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from siamese.diffusion.model import Features, Residuals, SiameseDiffusion
 from siamese.diffusion.noise import add_noise, alpha_sigma, sample_weight, target, to_eps
+
+Backward = Callable[[Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def siamese_losses(
     image_hint: Tensor | None,
     mask_kept: Tensor,
     progress: float,
+    backward: Backward | None = None,
 ) -> dict[str, Tensor]:
     """L_m, L_i, L_c and L_m' (Eq. 7, 8, 9, 12), each weighted as it enters the sum L (Eq. 6).
 
@@ -53,39 +58,101 @@ def siamese_losses(
         mask_hint, image_hint: (B,3,S,S) in [0,1]; no `image_hint`: the mask branch alone.
         mask_kept: (B,) 1 or 0; 0 multiplies the control residuals by 0 (a dropped mask, not an empty one).
         progress: k/N_iter in [0,1): w_i of Eq. 5, and the threshold K_tau of Eq. 13.
-    Returns: scalars `L_m` and, with the image branch, `L_i`, `L_c`, and `L_m'` once it acts.
+        backward: runs the backward pass of a part of the sum as soon as that part is known, so that its activations
+            can go before the next part is computed; the gradients are those of the whole sum. The losses come back
+            without graph then. None: nothing is done, and the losses keep their graph.
+    Returns: scalars `L_m` and, with the image branch, `L_i`, `L_c`, and `L_m'` once it acts; objective `mask+image`:
+        `L_i` alone.
     """
     recipe, kind = model.recipe.loss, model.recipe.diffusion.prediction
     alphas_bar, t = model.alphas_bar, sample.t
     z_t = add_noise(sample.z_0, sample.eps, t, alphas_bar)
     wanted = target(sample.z_0, sample.eps, t, alphas_bar, kind)
     weight = sample_weight(t, alphas_bar, kind, model.recipe.diffusion.min_snr)
+    shared = _Shared(backward is not None)
+    sample = replace(sample, context=shared.leaf(sample.context))
+    mask_features = shared.leaf(model.encode_hint(mask_hint))
 
-    def mean(prediction: Tensor, goal: Tensor) -> Tensor:
-        return (weight * _squared(prediction, goal, recipe.reduction)).mean()
+    def mean(prediction: Tensor, goal: Tensor, where: Tensor | None = None) -> Tensor:
+        return (weight * _squared(prediction, goal, recipe.reduction, where)).mean()
 
-    mask_features = model.dhi(mask_hint)
-    c_m = _kept(model.control_residuals(z_t, t, sample.context, sample.frame, mask_features), mask_kept)
+    def control(features: Tensor) -> Residuals:
+        return _kept(model.control_residuals(z_t, t, sample.context, sample.frame, features), mask_kept)
+
+    c_m = control(mask_features)
     features = _encoder(model, z_t, sample)
-    e_m = model.decode_features(features, c_m)
-    losses = {"L_m": mean(e_m, wanted)}
-    if image_hint is None or recipe.objective == "mask":
-        return losses
+    losses: dict[str, Tensor] = {}
+    e_mix: Tensor | None = None
+    if recipe.objective == "mask+image" and image_hint is not None:
+        c_i = control(model.encode_hint(image_hint))
+        both = [i + recipe.w_m * m for i, m in zip(c_i, c_m, strict=True)]
+        losses["L_i"] = mean(model.decode_features(features, both), wanted)
+        return _flown(losses, backward, shared)
+    if recipe.objective == "siamese" and image_hint is not None:
+        c_i = control(model.encode_hint(image_hint))
+        c_mix = [progress * i + recipe.w_m * m.detach() for i, m in zip(c_i, c_m, strict=True)]  # Eq. 5
+        predicted = model.decode_features(features, c_mix, frozen=True)
+        losses["L_i"] = mean(predicted, wanted)
+        e_mix = predicted.detach()
+        if backward is not None:
+            backward(losses["L_i"])
+        del c_i, c_mix, predicted
 
-    image_features = model.dhi(image_hint)
-    c_i = _kept(model.control_residuals(z_t, t, sample.context, sample.frame, image_features), mask_kept)
-    c_mix = [progress * i + recipe.w_m * m.detach() for i, m in zip(c_i, c_m, strict=True)]  # Eq. 5
-    e_mix = _frozen_decoder(model, features, c_mix)
-    losses["L_i"] = mean(e_mix, wanted)
-    losses["L_c"] = recipe.w_c * mean(e_m, e_mix.detach())
+    e_m = model.decode_features(features, c_m)
+    losses["L_m"] = mean(e_m, wanted)
+    if e_mix is None:
+        return _flown(losses, backward, shared)
+    where = _by_area(mask_hint, e_m) if recipe.area_weighted else None
+    losses["L_c"] = recipe.w_c * mean(e_m, e_mix, where)
+    if backward is not None:
+        backward(losses["L_m"] + losses["L_c"])
+    del e_m, c_m, features
 
     active = t <= recipe.T_tau if recipe.T_tau_inclusive else t < recipe.T_tau
     active = active & (mask_kept > 0)
     if progress > recipe.K_tau and bool(active.any()) and recipe.w_a > 0:
-        losses["L_m'"] = _online_augmentation(
-            model, sample, z_t, e_mix.detach(), mask_features, weight, active
-        )
-    return losses
+        losses["L_m'"] = _online_augmentation(model, sample, z_t, e_mix, mask_features, weight, active)
+        if backward is not None:
+            backward(losses["L_m'"])
+    if backward is not None:
+        shared.flow()
+    return _ordered(losses, detached=backward is not None)
+
+
+def _flown(losses: dict[str, Tensor], backward: Backward | None, shared: _Shared) -> dict[str, Tensor]:
+    """A sum of one part: its backward pass, where one is wanted."""
+    if backward is not None:
+        backward(torch.stack(list(losses.values())).sum())
+        shared.flow()
+    return _ordered(losses, detached=backward is not None)
+
+
+def _ordered(losses: dict[str, Tensor], detached: bool) -> dict[str, Tensor]:
+    names = [name for name in ("L_m", "L_i", "L_c", "L_m'") if name in losses]
+    return {name: losses[name].detach() if detached else losses[name] for name in names}
+
+
+class _Shared:
+    """What several parts of the sum depend on: cut off as leaves, so that each part can be passed back by itself."""
+
+    def __init__(self, cut: bool):
+        self._cut = cut
+        self._pairs: list[tuple[Tensor, Tensor]] = []
+
+    def leaf(self, tensor: Tensor) -> Tensor:
+        """The tensor where nothing is cut or trained, else a leaf with its values."""
+        if not self._cut or not tensor.requires_grad:
+            return tensor
+        leaf = tensor.detach().requires_grad_()
+        self._pairs.append((tensor, leaf))
+        return leaf
+
+    def flow(self) -> None:
+        """Pass on what the leaves have gathered."""
+        reached = [(tensor, leaf.grad) for tensor, leaf in self._pairs if leaf.grad is not None]
+        if reached:
+            with torch.autocast(reached[0][0].device.type, enabled=False):
+                torch.autograd.backward([t for t, _ in reached], [g for _, g in reached])
 
 
 def _online_augmentation(
@@ -121,35 +188,19 @@ def _encoder(model: SiameseDiffusion, z_t: Tensor, sample: NoisySample) -> Featu
         return model.encode_features(z_t, sample.t, sample.context, sample.frame)
 
 
-def _frozen_decoder(model: SiameseDiffusion, features: Features, residuals: Residuals) -> Tensor:
-    """The decoder with constant weights and features: gradients reach the residuals alone (sg[theta] of Eq. 8)."""
-    constant = Features(
-        features.middle.detach(),
-        tuple(s.detach() for s in features.skips),
-        features.time.detach(),
-        features.context.detach(),
-    )
-    weights = {f"unet.{name}": p.detach() for name, p in model.unet.named_parameters()}
-    return torch.func.functional_call(_Decoder(model), weights, (constant, residuals))
-
-
-class _Decoder(torch.nn.Module):
-    """`decode_features` as a module, for functional_call."""
-
-    def __init__(self, model: SiameseDiffusion):
-        super().__init__()
-        self.unet = model.unet
-        self._model = (model,)  # in a tuple: not a submodule
-
-    def forward(self, features: Features, residuals: Residuals) -> Tensor:
-        return self._model[0].decode_features(features, residuals)
-
-
 def _kept(residuals: Residuals, mask_kept: Tensor) -> Residuals:
     return [r * mask_kept.to(r)[:, None, None, None] for r in residuals]
 
 
-def _squared(prediction: Tensor, goal: Tensor, reduction: str) -> Tensor:
-    """Squared error of each sample (B,): mean over channels and pixels (release) or sum (paper)."""
-    error = (prediction.float() - goal.float()).square().flatten(1)
+def _by_area(mask_hint: Tensor, like: Tensor) -> Tensor:
+    """Weights (B,1,h,w) of the area-adaptive L_c (ADC, MICCAI 2025): lesion 1 − a, background a, a = its share."""
+    lesion = F.adaptive_avg_pool2d((mask_hint.amax(1, keepdim=True) > 0).float(), like.shape[-2:])
+    a = lesion.mean((1, 2, 3), keepdim=True)
+    return lesion * (1 - a) + (1 - lesion) * a
+
+
+def _squared(prediction: Tensor, goal: Tensor, reduction: str, where: Tensor | None = None) -> Tensor:
+    """Squared error of each sample (B,): mean over channels and pixels (release) or sum (paper); `where` weighs it."""
+    error = (prediction.float() - goal.float()).square()
+    error = (error if where is None else error * where).flatten(1)
     return error.mean(1) if reduction == "mean" else error.sum(1)

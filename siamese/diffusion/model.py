@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from siamese.data.batches import AUGMENTATION_WIDTH, FLAGS, FRAME_CHANNELS, VIEW_SIZE
 from siamese.diffusion.autoencoder import Autoencoder
@@ -122,6 +123,7 @@ class SiameseDiffusion(nn.Module):
             unshuffle=recipe.hint.unshuffle,
         )
         self.context = Context(len(recipe.styles), recipe.denoiser.context_width)
+        self.checkpointing = False
         self.views: Tensor
         views = torch.zeros(max(1, len(recipe.styles)), VIEW_SIZE, VIEW_SIZE, dtype=torch.uint8)
         self.register_buffer("views", views)
@@ -141,6 +143,17 @@ class SiameseDiffusion(nn.Module):
     def _with_frame(self, z_t: Tensor, frame: Tensor) -> Tensor:
         return torch.cat([z_t, frame], dim=1) if self.recipe.denoiser.frame else z_t
 
+    def compute_twice(self, on: bool) -> None:
+        """Gradient checkpointing: keep the inputs of blocks alone, and run them again in the backward pass."""
+        self.checkpointing = on
+        (self.control.enable_gradient_checkpointing if on else self.control.disable_gradient_checkpointing)()
+
+    def encode_hint(self, hint: Tensor) -> Tensor:
+        """DHI features (B,D,h,w) of hints (B,3,S,S) in [0,1]."""
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(self.dhi, hint, use_reentrant=False)
+        return self.dhi(hint)
+
     def encode_features(self, z_t: Tensor, t: Tensor, context: Tensor, frame: Tensor) -> Features:
         """The U-Net's encoder and middle on z_t (B,C,h,w), t (B,), context (B,3,W), frame (B,2,h,w)."""
         unet, z_in = self.unet, self._with_frame(z_t, frame)
@@ -148,13 +161,22 @@ class SiameseDiffusion(nn.Module):
         h = unet.conv_in(z_in)
         skips = [h]
         for block in unet.down_blocks:
-            h, outputs = _run(block, h, time, context)
+            h, outputs = self._run(block, h, time, context)
             skips += outputs
-        middle = unet.mid_block(h, time, encoder_hidden_states=context)
+        middle = self._run(unet.mid_block, h, time, context)
         return Features(middle, tuple(skips), time, context)
 
-    def decode_features(self, features: Features, residuals: Residuals | None = None) -> Tensor:
-        """The U-Net's decoder; `residuals` of the control branch are added to skips and middle."""
+    def decode_features(
+        self, features: Features, residuals: Residuals | None = None, frozen: bool = False
+    ) -> Tensor:
+        """The U-Net's decoder; `residuals` of the control branch are added to skips and middle.
+
+        `frozen`: features and weights count as constants, so that gradients reach the residuals alone (sg[theta] of
+        Eq. 8).
+        """
+        if frozen:
+            constant = (features.middle.detach(), tuple(s.detach() for s in features.skips))
+            features = Features(*constant, features.time.detach(), features.context.detach())
         unet, h, skips = self.unet, features.middle, list(features.skips)
         if residuals is not None:
             skips = [skip + residual for skip, residual in zip(skips, residuals[:-1], strict=True)]
@@ -162,8 +184,31 @@ class SiameseDiffusion(nn.Module):
         for block in unet.up_blocks:
             count = len(block.resnets)
             skips, used = skips[:-count], tuple(skips[-count:])
-            h = _run(block, h, features.time, features.context, res_hidden_states_tuple=used)
-        return unet.conv_out(unet.conv_act(unet.conv_norm_out(h)))
+            h = self._run(block, h, features.time, features.context, used, frozen=frozen)
+        return _call(self._out, (h,), {}, frozen)
+
+    @property
+    def _out(self) -> nn.Sequential:
+        return nn.Sequential(self.unet.conv_norm_out, self.unet.conv_act, self.unet.conv_out)
+
+    def _run(
+        self,
+        block: nn.Module,
+        h: Tensor,
+        time: Tensor,
+        context: Tensor,
+        skips: tuple[Tensor, ...] = (),
+        frozen: bool = False,
+    ):  # noqa: ANN202
+        """One diffusers U-Net block, with cross-attention where it has it; computed twice with `checkpointing`."""
+        given: dict[str, Tensor | tuple[Tensor, ...]] = {"hidden_states": h, "temb": time}
+        if getattr(block, "has_cross_attention", False):
+            given["encoder_hidden_states"] = context
+        if skips:
+            given["res_hidden_states_tuple"] = skips
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(_call, block, (), given, frozen, use_reentrant=False)
+        return _call(block, (), given, frozen)
 
     def control_residuals(
         self, z_t: Tensor, t: Tensor, context: Tensor, frame: Tensor, hint_features: Tensor
@@ -227,8 +272,14 @@ def _twice(value):
     return torch.cat([value, value]) if isinstance(value, Tensor) else tuple(_twice(v) for v in value)
 
 
-def _run(block: nn.Module, h: Tensor, time: Tensor, context: Tensor, **more: tuple[Tensor, ...]):
-    """One diffusers U-Net block, with cross-attention where it has it."""
-    if getattr(block, "has_cross_attention", False):
-        return block(hidden_states=h, temb=time, encoder_hidden_states=context, **more)
-    return block(hidden_states=h, temb=time, **more)
+def _call(
+    module: nn.Module,
+    given: tuple[Tensor, ...],
+    named: dict[str, Tensor | tuple[Tensor, ...]],
+    frozen: bool,
+):  # noqa: ANN202
+    """Run a module, with its weights as constants where `frozen`; also when a checkpoint runs it once more."""
+    if not frozen:
+        return module(*given, **named)
+    weights = {name: p.detach() for name, p in module.named_parameters()}
+    return torch.func.functional_call(module, weights, given, named)

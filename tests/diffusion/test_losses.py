@@ -13,6 +13,7 @@ from siamese.diffusion.losses import NoisySample, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.noise import add_noise, sample_weight
 from tests.conftest import TINY
+from tests.diffusion.literal import literal_losses
 
 PARTS = {
     "dhi": lambda m: m.dhi,
@@ -52,61 +53,12 @@ def draw(t: list[int]) -> tuple[NoisySample, torch.Tensor, torch.Tensor]:
     return sample, mask, torch.rand(n, 3, 64, 64, generator=g)
 
 
-def literal(model: SiameseDiffusion, s: NoisySample, mask, image, progress: float, release: bool) -> dict:  # noqa: ANN001
-    """The algorithm box word by word: deep copies, everything recomputed, eps through the network's v."""
-    bar = model.alphas_bar[s.t][:, None, None, None]
-    z_t = bar.sqrt() * s.z_0 + (1 - bar).sqrt() * s.eps
-
-    def target(z_0: torch.Tensor) -> torch.Tensor:
-        return bar.sqrt() * s.eps - (1 - bar).sqrt() * z_0
-
-    def control(net: SiameseDiffusion, z: torch.Tensor, hint: torch.Tensor) -> list[torch.Tensor]:
-        down, middle = net.control(
-            torch.cat([z, s.frame], 1), s.t, s.context, net.dhi(hint), return_dict=False
-        )
-        return [*down, middle]
-
-    def unet(net: SiameseDiffusion, z: torch.Tensor, c: list[torch.Tensor]) -> torch.Tensor:
-        return net.unet(
-            torch.cat([z, s.frame], 1),
-            s.t,
-            s.context,
-            down_block_additional_residuals=tuple(c[:-1]),
-            mid_block_additional_residual=c[-1],
-        ).sample
-
-    def weighted(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return sample_weight(s.t, model.alphas_bar, "v", 5.0) * F.mse_loss(a, b, reduction="none").mean(
-            (1, 2, 3)
-        )
-
-    copied_control, copied_unet = copy.deepcopy(model), copy.deepcopy(model)
-    with torch.no_grad():
-        c_m_constant = control(copied_control, z_t, mask)
-    v_m = unet(model, z_t, control(model, z_t, mask))
-    c_mix = [progress * i + m for i, m in zip(control(model, z_t, image), c_m_constant, strict=True)]
-    v_mix = unet(copied_unet, z_t, c_mix)
-    losses = {
-        "L_m": weighted(v_m, target(s.z_0)).mean(),
-        "L_i": weighted(v_mix, target(s.z_0)).mean(),
-        "L_c": weighted(v_m, v_mix.detach()).mean(),
-    }
-    if progress > 1 / 3:
-        eps_mix = bar.sqrt() * v_mix.detach() + (1 - bar).sqrt() * z_t
-        z_0_new = (z_t - (1 - bar).sqrt() * eps_mix) / bar.sqrt()  # Eq. 11
-        z_new = bar.sqrt() * z_0_new + (1 - bar).sqrt() * s.eps
-        active = (s.t <= 200) if release else (s.t < 200)
-        error = weighted(unet(model, z_new, control(model, z_new, mask)), target(z_0_new))
-        losses["L_m'"] = torch.where(active, error, 0).mean()
-    return losses
-
-
 @pytest.mark.parametrize(("progress", "release"), [(0.0, True), (0.2, True), (0.5, True), (0.9, False)])
 def test_closed_form_equals_the_algorithm_box(progress: float, release: bool) -> None:
     model = build(T_tau_inclusive=release)
     sample, mask, image = draw([20, 199, 200, 201, 800])
     found = siamese_losses(model, sample, mask, image, torch.ones(5), progress)
-    wanted = literal(model, sample, mask, image, progress, release)
+    wanted = literal_losses(model, sample, mask, image, progress, release)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
         assert torch.allclose(found[name], value, rtol=1e-4, atol=1e-6), name
@@ -117,7 +69,7 @@ def test_gradients_equal_the_algorithm_box() -> None:
     sample, mask, image = draw([50, 600, 950])
     reference = copy.deepcopy(model)
     sum(siamese_losses(model, sample, mask, image, torch.ones(3), 0.6).values()).backward()
-    sum(literal(reference, sample, mask, image, 0.6, True).values()).backward()
+    sum(literal_losses(reference, sample, mask, image, 0.6, True).values()).backward()
     for name in PARTS:
         for a, b in zip(PARTS[name](model).parameters(), PARTS[name](reference).parameters(), strict=True):
             if b.grad is None:
