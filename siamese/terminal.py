@@ -34,7 +34,14 @@ class StopSignal:
 
 
 class Bar:
-    """A progress bar with rate, time left and losses; a line every few seconds where there is no terminal."""
+    """A progress bar with rate, time left and losses; a line every few seconds where there is no terminal.
+
+    Args:
+        silent: show nothing (one of several processes speaks for all).
+    """
+
+    def __init__(self, silent: bool = False):
+        self._silent = silent
 
     def __enter__(self) -> Bar:
         self._figures, self._last, self._task = "", 0.0, None
@@ -43,7 +50,7 @@ class Bar:
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[more]}"),
             console=console,
-            disable=not console.is_terminal,
+            disable=self._silent or not console.is_terminal,
         )
         self._bar.start()
         return self
@@ -52,6 +59,8 @@ class Bar:
         self._bar.stop()
 
     def show(self, event: object) -> None:
+        if self._silent:
+            return
         if isinstance(event, events.Notice):
             console.print(event.text)
         elif isinstance(event, events.Saved):

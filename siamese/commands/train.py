@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from siamese import recipe
-from siamese.terminal import Bar, StopSignal, console
+from siamese import events, recipe
+from siamese.jobs.request import note
+from siamese.terminal import Bar, StopSignal
 
 
 def train(
@@ -27,20 +28,24 @@ def train(
     start: Annotated[str | None, typer.Option(help="checkpoint to start the weights from")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"], typer.Option(help="auto: by a short trial")
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="auto: by a short trial")
     ] = "auto",
 ) -> None:
     """Train a model on folders of pictures and masks. Ctrl+C (or SIGTERM) saves and stops; run again to go on."""
     settings = recipe.read(recipe_file, changes)
+    from siamese.tasks.crew import rank
     from siamese.tasks.record import recorded
     from siamese.tasks.train import TrainRequest
     from siamese.tasks.train import train as work
 
     request = TrainRequest(settings, tuple(data), run, seconds, start, device, precision)
-    with closing(work(request)) as found, StopSignal() as stop, Bar() as bar:
-        for event in recorded(found, run):
+    with StopSignal() as stop, Bar(silent=rank() > 0) as bar, closing(work(request)) as found:
+        for event in found if rank() else recorded(found, run):
             bar.show(event)
+            if not rank():
+                note(run)
             if stop.asked:
-                found.close()
-                console.print("Stopped as asked; saved. The same command goes on from here.")
-                raise typer.Exit(130)
+                (run / "cancel").touch()  # looked at before every step, by all processes alike
+    if stop.asked:
+        bar.show(events.Notice("Stopped as asked; saved. The same command goes on from here."))
+        raise typer.Exit(130)

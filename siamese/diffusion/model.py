@@ -7,7 +7,6 @@ Source: Siamese-Diffusion §3 (CVPR 2025); ControlNet (arXiv 2302.05543).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +16,9 @@ from torch.utils.checkpoint import checkpoint
 
 from siamese.data.batches import AUGMENTATION_WIDTH, FLAGS, FRAME_CHANNELS, VIEW_SIZE
 from siamese.diffusion.autoencoder import Autoencoder
-from siamese.diffusion.hint import DenseHintInput
+from siamese.diffusion.hint import hint_input
 from siamese.diffusion.noise import noise_schedule
+from siamese.diffusion.text import PromptTable
 from siamese.recipe import Recipe
 
 Residuals = list[Tensor]
@@ -116,13 +116,9 @@ class SiameseDiffusion(nn.Module):
         self.autoencoder = Autoencoder(recipe.autoencoder)
         self.unet = build_unet(recipe)
         self.control = ControlBranch.beside(self.unet)
-        self.dhi = DenseHintInput(
-            recipe.denoiser.widths[0],
-            merges=int(math.log2(f // recipe.hint.unshuffle)),
-            widths=recipe.hint.widths,
-            unshuffle=recipe.hint.unshuffle,
-        )
-        self.context = Context(len(recipe.styles), recipe.denoiser.context_width)
+        self.dhi = hint_input(recipe.hint, recipe.denoiser.widths[0], f)
+        tokens = PromptTable if recipe.family == "sd15" else Context
+        self.context = tokens(len(recipe.styles), recipe.denoiser.context_width)
         self.checkpointing = False
         self.views: Tensor
         views = torch.zeros(max(1, len(recipe.styles)), VIEW_SIZE, VIEW_SIZE, dtype=torch.uint8)
@@ -142,6 +138,12 @@ class SiameseDiffusion(nn.Module):
 
     def _with_frame(self, z_t: Tensor, frame: Tensor) -> Tensor:
         return torch.cat([z_t, frame], dim=1) if self.recipe.denoiser.frame else z_t
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """What takes the time: the levels of U-Net and control branch."""
+        unet, control = self.unet, self.control
+        return [*unet.down_blocks, unet.mid_block, *unet.up_blocks, *control.down_blocks, control.mid_block]
 
     def compute_twice(self, on: bool) -> None:
         """Gradient checkpointing: keep the inputs of blocks alone, and run them again in the backward pass."""

@@ -24,7 +24,10 @@ CHUNK = 32  # pictures a file
 
 @dataclass(frozen=True)
 class Latents:
-    """z_0 (N·V,C,h,w) float16, frame (N·V,2,h,w) float16, label (N·V,10), flags (N·V,2); row i·V + v."""
+    """z_0 (N·V,C,h,w) float16, frame (N·V,2,h,w) float16, label (N·V,10), flags (N·V,2); row i·V + v.
+
+    Family sd15: also `z_spread`, the SD of the posterior about z_0.
+    """
 
     variants: int
     tensors: dict[str, Tensor]
@@ -80,7 +83,8 @@ def _encode_rows(
         drawn = [draw_variant(pictures, index, v, recipe) for v in range(recipe.augmentation.variants)]
         x = batches.to_x(v.image for v in drawn).to(device)
         with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-            z = model.autoencoder.encode(x)
+            mean, logvar = model.autoencoder.posterior(x)
+            z = model.autoencoder.normalise(mean)
         views = [v.view for v in drawn]
         parts.append(
             {
@@ -90,6 +94,9 @@ def _encode_rows(
                 "flags": batches.flags(views, [bool(pictures.text[index])] * len(views)),
             }
         )
+        if recipe.family == "sd15":  # its release trains on draws of the posterior
+            sd = model.autoencoder.z_sd.to(z)[:, None, None]
+            parts[-1]["z_spread"] = (torch.exp(0.5 * logvar) / sd).half().cpu()
     return {name: torch.cat([part[name] for part in parts]).contiguous() for name in parts[0]}
 
 

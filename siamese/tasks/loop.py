@@ -1,4 +1,7 @@
-"""The training loop of one stage: AdamW with warm-up, cosine and clipping, averaged weights, saves and previews."""
+"""The training loop of one stage: AdamW with warm-up, cosine and clipping, averaged weights, saves and previews.
+
+Under torchrun every process runs it on its part of each batch; the main one alone saves and shows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -15,13 +18,16 @@ from torch import Tensor, nn
 from siamese.data import batches
 from siamese.diffusion import checkpoint
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.errors import MachineError, writing
+from siamese.errors import MachineError, RecipeError, writing
 from siamese.events import Done, Event, Notice, Preview, Progress, Saved, Scalars
 from siamese.recipe import Stage
-from siamese.sections import StageRecipe
+from siamese.sections import ComputeRecipe, StageRecipe
 from siamese.shipped import FILE
 from siamese.tasks.run import STATE, Point, RunFolder
 from siamese.tasks.stages import Bench, StageTask
+
+if TYPE_CHECKING:
+    from siamese.tasks.watch import Watch
 
 
 class Loop:
@@ -30,6 +36,7 @@ class Loop:
     Args:
         task: what the stage trains. whole: the module that its checkpoints hold.
         point: the checkpoint to resume from. over: asked before every step; True ends the call, saved.
+        watch: looks for copies as the recipe says, and names the best step.
     """
 
     def __init__(
@@ -41,22 +48,28 @@ class Loop:
         whole: nn.Module,
         point: Point | None,
         over: Callable[[], bool],
+        watch: Watch | None = None,
     ):
         self.stage, self.bench, self.run, self.task, self.whole = stage, bench, run, task, whole
-        self.point, self.over = point, over
+        self.point, self.over, self.watch = point, over, watch
         self.settings: StageRecipe = bench.recipe.stage(stage)
         whole.requires_grad_(False)
         task.trained.requires_grad_(True)
         self.names, self.parameters = zip(*task.trained.named_parameters(), strict=True)
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=self.settings.lr, weight_decay=self.settings.weight_decay, betas=(0.9, 0.999)
-        )
+        self.optimizer = _optimizer(self.parameters, self.settings, bench.recipe.compute)
+        self.scaler = torch.amp.GradScaler(bench.device.type, enabled=bench.autocast == torch.float16)
+        share = bench.crew.part(self.settings.batch)
+        if (share.stop - share.start) % self.settings.accumulate:
+            raise RecipeError(
+                f"train_{stage}: a batch of {share.stop - share.start} a process cannot be computed in "
+                f"{self.settings.accumulate} equal parts; set accumulate to a number that divides it."
+            )
         self.averaged = [p.detach().clone() for p in self.parameters]
         self.step = 0
         self.saved = 0
 
     def events(self) -> Iterator[Event]:
-        stage, total = self.stage, self.settings.steps
+        stage, total, crew = self.stage, self.settings.steps, self.bench.crew
         if self.point is not None:
             self._restore(self.point)
             yield Notice(f"Resumed {stage} at step {self.step}.")
@@ -64,51 +77,91 @@ class Loop:
         try:
             with closing(batches.ahead(self.task.batch, range(self.step, total))) as waiting:
                 for batch in waiting:
-                    if self.over():
+                    if crew.any(self.over()):
                         break
                     values = self._advance(batch)
                     rate = (self.step - first) / max(time.monotonic() - begun, 1e-9)
                     yield Progress(stage, self.step, total, rate, (total - self.step) / rate)
                     yield Scalars(stage, self.step, values)
-                    if self.step % self.settings.checkpoint_every == 0 and self.step < total:
-                        yield Saved(self._save(), self.step)
-                    if self.step % self.settings.preview_every == 0 or self.step == total:
+                    looked = self.watch is not None and self._due(self.bench.recipe.watch.every)
+                    if crew.main and looked:
+                        yield from self._look()
+                    if (self._due(self.settings.checkpoint_every) or looked) and self.step < total:
+                        self._save()
+                        yield Saved(self.run.point(stage, self.step), self.step)
+                    if crew.main and self._due(self.settings.preview_every):
                         yield Preview(self.step, total, self._with_averages(self.task.preview))
         except GeneratorExit:
-            self._save_new()
+            if crew.alone:  # several end together, through `over`
+                self._save_new()
             raise
-        if folder := self._save_new():
-            yield Saved(folder, self.step)
+        if self._save_new():
+            yield Saved(self.run.point(stage, self.step), self.step)
         yield Done(stage, self.step, complete=self.step >= total)
 
+    def _due(self, every: int) -> bool:
+        return self.step == self.settings.steps or (every > 0 and self.step % every == 0)
+
+    def _look(self) -> Iterator[Event]:
+        """Figures of the memorisation watch; a sentence when it warns."""
+        assert self.watch is not None
+        before = self.watch.verdict().warned_at
+        yield Scalars("watch", self.step, self._with_averages(lambda: self.watch.look(self.step)))
+        verdict = self.watch.verdict()
+        if verdict.warned_at is not None and before is None or self.step == self.settings.steps:
+            yield Notice(verdict.sentence)
+
     def _advance(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """One optimiser step; returns the losses and the learning rate.
+        """One optimiser step; returns the losses of the whole batch and the learning rate.
 
         Raises:
-            MachineError: a loss is not finite; the last good checkpoint stays.
+            MachineError: a loss is not finite, or memory does not suffice; the last good checkpoint stays.
         """
-        device, dtype = self.bench.device, self.bench.autocast
-        batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
         lr = learning_rate(self.settings, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            losses = self.task.losses(batch, self.step)
-        loss = torch.stack(list(losses.values())).sum()
-        if not bool(torch.isfinite(loss)):
+        self.optimizer.zero_grad(set_to_none=True)
+        try:
+            losses = self._gradients(batch)
+        except torch.OutOfMemoryError as error:
+            raise MachineError(
+                f"The memory of {self.bench.device} does not suffice for stage {self.stage}: compute each step in more "
+                f"parts (--set train_{self.stage}.accumulate={2 * self.settings.accumulate}), or activations twice "
+                f"(--set compute.gradient_checkpointing=true). The checkpoint of step {self.saved} stays. ({error})"
+            ) from None
+        if not all(math.isfinite(value) for value in losses.values()):
             raise MachineError(
                 f"The loss of {self.stage} is not finite at step {self.step}; the checkpoint of step "
                 f"{self.saved} stays. Lower the learning rate: --set train_{self.stage}.lr={lr / 2:.1e}"
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self.bench.crew.average_gradients(self.parameters)
+        self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.step += 1
         decay = min(self.settings.ema, self.step / (self.step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(self.averaged, [p.detach() for p in self.parameters], 1 - decay)
-        return {name: float(value.detach()) for name, value in losses.items()} | {"lr": lr}
+        return losses | {"lr": lr}
+
+    def _gradients(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        """The gradients of this process's part of a batch, computed in `accumulate` parts; the losses of all."""
+        device, dtype, parts = self.bench.device, self.bench.autocast, self.settings.accumulate
+
+        def backward(loss: Tensor) -> None:
+            with torch.autocast(device.type, enabled=False):
+                self.scaler.scale(loss.float() / parts).backward()
+
+        losses: dict[str, Tensor] = {}
+        pieces = {name: value.chunk(parts) for name, value in batch.items()}
+        for k in range(parts):
+            piece = {name: value[k].to(device, non_blocking=True) for name, value in pieces.items()}
+            with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+                found = self.task.losses(piece, self.step, backward)
+            for name, value in found.items():
+                losses[name] = losses.get(name, 0) + value.float() / parts
+        return self.bench.crew.mean(losses, self.task.sometimes)
 
     def _with_averages(self, work: Callable):  # noqa: ANN202
         """Run `work` without gradients and with the averaged weights in place."""
@@ -117,11 +170,21 @@ class Loop:
             with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
                 return work()
 
-    def _save_new(self) -> Path | None:
-        return self._save() if self.step > self.saved else None
+    def _save_new(self) -> bool:
+        new = self.step > self.saved
+        if new:
+            self._save()
+        return new
 
-    def _save(self) -> Path:
-        """Write the averaged model, and the state to resume from unless the stage is finished."""
+    def _save(self) -> None:
+        """Write the averaged model, and the state to resume from unless the stage is finished; the main process's
+        work, for which the others wait."""
+        if self.bench.crew.main:
+            self._write()
+        self.saved = self.step
+        self.bench.crew.wait()
+
+    def _write(self) -> None:
         stage, run = self.stage, self.run
         temporary, final = run.new_point(stage, self.step)
         finished = self.step >= self.settings.steps
@@ -140,9 +203,8 @@ class Loop:
         if not finished:
             with writing(temporary):
                 save_file(self._state(), temporary / STATE, {"step": str(self.step)})
-        run.commit(temporary, final, stage)
-        self.saved = self.step
-        return final
+        best = self.watch.verdict().best_step if self.watch is not None else None
+        run.commit(temporary, final, stage, best)
 
     def _state(self) -> dict[str, Tensor]:
         tensors = {}
@@ -150,20 +212,30 @@ class Loop:
             tensors[f"weight.{name}"] = parameter.detach()
             tensors[f"averaged.{name}"] = self.averaged[k]
             for slot, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"{slot}.{name}"] = value
+                if isinstance(value, Tensor):
+                    tensors[f"{slot}.{name}"] = value
+        if self.scaler.is_enabled():
+            tensors["scale"] = torch.tensor(self.scaler.get_scale())
         return {name: value.cpu().contiguous() for name, value in tensors.items()}
 
     def _restore(self, point: Point) -> None:
         tensors = load_file(point.state)
+        if "scale" in tensors and self.scaler.is_enabled():
+            self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": float(tensors["scale"])})
+        slots: dict[str, dict[str, Tensor]] = {name: {} for name in self.names}
+        for key, value in tensors.items():
+            slot, _, name = key.partition(".")
+            if name in slots:
+                slots[name][slot] = value
         with torch.no_grad():
             for k, (name, parameter) in enumerate(zip(self.names, self.parameters, strict=True)):
-                parameter.copy_(tensors[f"weight.{name}"])
-                self.averaged[k].copy_(tensors[f"averaged.{name}"])
-                slots = ("step", "exp_avg", "exp_avg_sq")
-                if f"step.{name}" in tensors:
+                found = slots[name]
+                parameter.copy_(found.pop("weight"))
+                self.averaged[k].copy_(found.pop("averaged"))
+                if found:
                     self.optimizer.state[parameter] = {
-                        s: tensors[f"{s}.{name}"].to("cpu" if s == "step" else parameter.device)
-                        for s in slots
+                        slot: value if slot == "step" else value.to(parameter.device)
+                        for slot, value in found.items()
                     }
         self.step = self.saved = point.step
 
@@ -180,6 +252,22 @@ def _swapped(parameters: tuple[nn.Parameter, ...], values: list[Tensor]) -> Iter
         finally:
             for parameter, value in zip(parameters, kept, strict=True):
                 parameter.copy_(value)
+
+
+def _optimizer(
+    parameters: tuple[nn.Parameter, ...], settings: StageRecipe, compute: ComputeRecipe
+) -> torch.optim.Optimizer:
+    """AdamW of a stage, its states in 8 bit where the recipe says so (Dettmers et al., ICLR 2022)."""
+    given = {"lr": settings.lr, "weight_decay": settings.weight_decay, "betas": (0.9, 0.999)}
+    if compute.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, **given)
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError:
+        raise MachineError(
+            'compute.optimizer = "adamw8bit" needs bitsandbytes: pip install bitsandbytes, or set it to "adamw".'
+        ) from None
+    return AdamW8bit(parameters, **given)
 
 
 def learning_rate(settings: StageRecipe, step: int) -> float:

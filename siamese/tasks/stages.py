@@ -1,6 +1,8 @@
-"""The four stages of training, each as: what trains, one batch, its losses, a preview, what to fit at the end.
+"""Stages of training, each as: what trains, one batch, its losses, a preview, what to fit at the end.
 
-Every random draw is keyed by (recipe seed, stage, step), so that a resumed run repeats an unbroken one.
+Here those of autoencoder and segmenter; `siamese.tasks.denoising` has those of the diffusion model. Every random draw
+is keyed by (recipe seed, stage, step, picture), so that a resumed run repeats an unbroken one, and several processes
+repeat a single one.
 """
 
 from __future__ import annotations
@@ -19,14 +21,13 @@ from torch import Tensor, nn
 from siamese.data import batches
 from siamese.data.batches import Pictures
 from siamese.diffusion.discriminator import PatchDiscriminator, adversarial_losses
-from siamese.diffusion.losses import NoisySample, denoising_loss, siamese_losses
+from siamese.diffusion.losses import Backward
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.diffusion.sampler import dpm_solver, start_noise
 from siamese.diffusion.texture import band_distance, spectrum_distance, texture_noise
 from siamese.metrics.features import SqueezeNetFeatures, feature_distance, statistics_distance
 from siamese.recipe import Recipe
 from siamese.segmentation.unet import UNetSegmenter, segmentation_loss
-from siamese.tasks.latents import Latents, draw_variant
+from siamese.tasks.crew import Crew
 
 PREVIEWS = 4
 Batch = dict[str, Tensor]
@@ -56,8 +57,13 @@ class Bench:
 
     recipe: Recipe
     pictures: Pictures
-    device: torch.device
+    crew: Crew
     autocast: torch.dtype | None
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        return self.crew.device
 
     @property
     def digests(self) -> dict[str, Tensor]:
@@ -71,16 +77,26 @@ class Bench:
         return torch.tensor([names.index(self.pictures.styles[i]) for i in indices])
 
 
+def passed_back(losses: dict[str, Tensor], backward: Backward) -> dict[str, Tensor]:
+    """Run the backward pass of the sum; the losses without graph."""
+    backward(torch.stack(list(losses.values())).sum())
+    return {name: value.detach() for name, value in losses.items()}
+
+
 class StageTask(Protocol):
     """One stage, as the training loop sees it."""
 
     trained: nn.Module
+    sometimes: tuple[str, ...]
 
     def batch(self, step: int) -> Batch:
-        """Tensors of one step on the CPU; called on a thread, ahead of time."""
+        """Tensors of this process's part of one step on the CPU; called on a thread, ahead of time."""
 
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Named scalars; their sum is minimised. `batch` is on the device."""
+    def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
+        """Named scalars without graph; `backward` was called on parts of their sum. `batch` is on the device.
+
+        `sometimes`: those that a step may lack.
+        """
 
     def fit(self) -> None:
         """Fit what is not trained, with the averaged weights in place."""
@@ -98,6 +114,7 @@ class AutoencoderTask:
 
     def __init__(self, bench: Bench, model: SiameseDiffusion, fresh: bool):
         self.bench, self.model, self.stage = bench, model, bench.recipe.train_autoencoder
+        self.sometimes = ()
         kl, trains = model.autoencoder.kl, self.stage.trains
         parts: dict[str, nn.Module] = {}
         if trains in ("all", "decoder"):
@@ -129,29 +146,35 @@ class AutoencoderTask:
         )
 
     def batch(self, step: int) -> Batch:
-        pictures, crop = self.bench.pictures, self.stage.crop
-        draw = np.random.default_rng(key(self.bench.recipe.seed, "autoencoder", step))
-        crops = []
-        for i in batches.batch_indices(len(pictures), self.stage.batch, step, self.bench.recipe.seed):
+        pictures, crop, seed = self.bench.pictures, self.stage.crop, self.bench.recipe.seed
+        indices = batches.batch_indices(len(pictures), self.stage.batch, step, seed)
+        part = self.bench.crew.part(len(indices))
+        keys, crops = [], []
+        for place, i in list(enumerate(indices))[part]:
+            keys.append(key(seed, "autoencoder", step, place, pictures.stems[i]))
+            draw = np.random.default_rng(keys[-1])
             top, left = draw.integers(0, pictures.images.shape[1] - crop + 1, 2)
             piece = np.rot90(pictures.images[i, top : top + crop, left : left + crop], int(draw.integers(4)))
             crops.append(np.ascontiguousarray(piece[:, ::-1] if draw.integers(2) else piece))
-        return {"x": batches.to_x(crops)}
+        return {"x": batches.to_x(crops), "key": torch.tensor(keys)}
 
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
+        """As StageTask; the level of the latent noise and the scale of the statistics are those of the part given."""
         autoencoder, x, trains = self.model.autoencoder, batch["x"], self.stage.trains
-        g = generator(self.bench.recipe.seed, "autoencoder noise", step)
+        generators = [torch.Generator().manual_seed(k) for k in batch["key"].tolist()]
+
+        def noise_like(shape: torch.Size) -> Tensor:
+            return torch.stack([torch.randn(shape, generator=g) for g in generators]).to(x.device)
+
         with torch.set_grad_enabled(trains == "all"):
             mean, logvar = autoencoder.posterior(x)
         spread = mean.detach().float().std()
-        noise = torch.randn(mean.shape, generator=g).to(mean.device)
-        z = mean + (torch.exp(0.5 * logvar) + self.stage.latent_noise * spread) * noise
+        z = mean + (torch.exp(0.5 * logvar) + self.stage.latent_noise * spread) * noise_like(mean.shape[1:])
         with torch.set_grad_enabled(trains != "texture"):
             y = autoencoder.decode_raw(z).float()
         found = {}
         if trains == "texture" and autoencoder.texture is not None:
-            drawn = torch.randn((len(x), 1, *x.shape[-2:]), generator=g).to(x.device)
-            y = y + autoencoder.texture(y, drawn).float()
+            y = y + autoencoder.texture(y, noise_like(torch.Size((1, *x.shape[-2:])))).float()
         else:
             kl = 0.5 * (mean.float().square() + logvar.float().exp() - 1 - logvar.float()).mean()
             found |= {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}
@@ -165,7 +188,7 @@ class AutoencoderTask:
         if self.discriminator is not None:
             found["adversarial"], found["discriminator"] = adversarial_losses(self.discriminator, y, x)
             found["adversarial"] = self.stage.adversarial * found["adversarial"]
-        return found
+        return passed_back(found, backward)
 
     def fit(self) -> None:
         """Mean and SD a latent channel, and the linear latent → RGB map, on up to 128 pictures."""
@@ -197,128 +220,12 @@ class AutoencoderTask:
         return np.concatenate([batches.to_images(x), batches.to_images(back)])
 
 
-class _DiffusionTask:
-    """What the base denoiser and the Siamese stage share: latents, noise, t, context, previews."""
-
-    name = ""
-
-    def __init__(self, bench: Bench, model: SiameseDiffusion, latents: Latents):
-        self.bench, self.model, self.latents = bench, model, latents
-        self.trained: nn.Module
-
-    def _cases(self, step: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        seed = self.bench.recipe.seed
-        indices = batches.batch_indices(len(self.bench.pictures), count, step, key(seed, self.name))
-        draw = np.random.default_rng(key(seed, self.name, "variant", step))
-        return indices, draw.integers(0, self.latents.variants, count)
-
-    def _common(self, step: int, indices: np.ndarray, variants: np.ndarray) -> Batch:
-        g = generator(self.bench.recipe.seed, self.name, "noise", step)
-        found = self.latents.take(indices, variants)
-        count = len(indices)
-        style = self.bench.styles(indices)
-        null = torch.rand(count, generator=g) < self.bench.recipe.loss.prompt_dropout
-        return {
-            **found,
-            "eps": torch.randn(found["z_0"].shape, generator=g),
-            "t": torch.randint(0, 1000, (count,), generator=g),
-            "style": torch.where(null, len(self.bench.recipe.styles), style),
-        }
-
-    def _sample(self, batch: Batch) -> NoisySample:
-        context = self.model.context(batch["style"], batch["label"], batch["flags"])
-        return NoisySample(batch["z_0"], batch["eps"], batch["t"], batch["frame"], context)
-
-    def fit(self) -> None:
-        """Nothing to fit."""
-
-    def _preview(self, guidance: float) -> np.ndarray:
-        model, recipe, pictures = self.model, self.bench.recipe, self.bench.pictures
-        shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
-        device = self.bench.device
-        z_T = start_noise(range(PREVIEWS), shape).to(device)
-        hint = model.dhi(batches.to_hint(pictures.masks[:PREVIEWS]).to(device))
-        count = len(hint)
-        frame = batches.to_frame(pictures.views[:count], recipe.latent_size).to(device)
-        context = model.sampling_context(self.bench.styles(np.arange(count)).to(device))
-
-        def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
-            return model.predict_noise(z_t, t, hint, context, frame, guidance)
-
-        *_, z_0 = dpm_solver(predict, z_T[:count], recipe.diffusion, 20)
-        noise = texture_noise(range(len(hint)), recipe.size).to(device)
-        return batches.to_images(model.autoencoder.decode(z_0, noise))
-
-
-class BaseTask(_DiffusionTask):
-    """Stage `base`: the denoiser without control."""
-
-    name = "base"
-
-    def __init__(self, bench: Bench, model: SiameseDiffusion, latents: Latents):
-        super().__init__(bench, model, latents)
-        self.trained = nn.ModuleDict({"unet": model.unet, "context": model.context})
-
-    def batch(self, step: int) -> Batch:
-        return self._common(step, *self._cases(step, self.bench.recipe.train_base.batch))
-
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        return {"L": denoising_loss(self.model, self._sample(batch))}
-
-    def preview(self) -> np.ndarray:
-        return self._preview(guidance=0)
-
-
-class SiameseTask(_DiffusionTask):
-    """Stage `siamese`: control branch and U-Net under L_m, L_i, L_c, L_m'."""
-
-    name = "siamese"
-
-    def __init__(self, bench: Bench, model: SiameseDiffusion, latents: Latents):
-        super().__init__(bench, model, latents)
-        parts = {"control": model.control, "dhi": model.dhi}
-        if bench.recipe.loss.trains == "all":
-            self.trained = nn.ModuleDict({**parts, "unet": model.unet, "context": model.context})
-        else:
-            unet = model.unet
-            decoder = {
-                "up_blocks": unet.up_blocks,
-                "conv_norm_out": unet.conv_norm_out,
-                "conv_out": unet.conv_out,
-            }
-            self.trained = nn.ModuleDict({**parts, **decoder})
-
-    def batch(self, step: int) -> Batch:
-        recipe = self.bench.recipe
-        indices, variants = self._cases(step, recipe.train_siamese.batch)
-        found = self._common(step, indices, variants)
-        drawn = [
-            draw_variant(self.bench.pictures, int(i), int(v), recipe)
-            for i, v in zip(indices, variants, strict=True)
-        ]
-        g = generator(recipe.seed, self.name, "mask", step)
-        found["mask_hint"] = batches.to_hint(v.mask for v in drawn)
-        found["image_hint"] = (batches.to_x(v.image for v in drawn) + 1) / 2
-        found["mask_kept"] = (torch.rand(len(drawn), generator=g) >= recipe.loss.mask_dropout).float()
-        return found
-
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        stage = self.bench.recipe.train_siamese
-        progress = step / stage.steps
-        image_hint = batch["image_hint"] if progress >= stage.mask_only else None
-        return siamese_losses(
-            self.model, self._sample(batch), batch["mask_hint"], image_hint, batch["mask_kept"], progress
-        )
-
-    def preview(self) -> np.ndarray:
-        return self._preview(self.bench.recipe.sampling.guidance)
-
-
 class SegmenterTask:
     """Stage `segmenter`: the judge of mask fit, trained on real pictures only."""
 
     def __init__(self, bench: Bench, segmenter: UNetSegmenter):
         self.bench, self.trained, self.stage = bench, segmenter, bench.recipe.train_segmenter
+        self.sometimes = ()
 
     def batch(self, step: int) -> Batch:
         recipe = self.bench.recipe
@@ -329,7 +236,7 @@ class SegmenterTask:
             batches.augment(
                 self.bench.pictures, int(i), recipe.augmentation, key(recipe.seed, "segmenter", step, k)
             )
-            for k, i in enumerate(indices)
+            for k, i in list(enumerate(indices))[self.bench.crew.part(len(indices))]
         ]
         x, mask = batches.to_x(v.image for v in drawn), batches.to_hint(v.mask for v in drawn)[:, :1]
         size = self.stage.size
@@ -338,8 +245,8 @@ class SegmenterTask:
             "mask": F.interpolate(mask, size=(size, size), mode="nearest"),
         }
 
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        return {"L": segmentation_loss(self.trained(batch["x"]), batch["mask"])}
+    def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
+        return passed_back({"L": segmentation_loss(self.trained(batch["x"]), batch["mask"])}, backward)
 
     def fit(self) -> None:
         """Nothing to fit."""

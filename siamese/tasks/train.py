@@ -6,6 +6,7 @@ same request; every random draw is keyed by step, so the losses from there on ar
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator
@@ -18,26 +19,29 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from siamese.atomic import write_atomically
 from siamese.data import batches, dataset
+from siamese.data.batches import Pictures
 from siamese.diffusion import checkpoint
 from siamese.diffusion.device import PRECISIONS, choose_device, choose_precision
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.errors import RecipeError, writing
+from siamese.errors import MachineError, RecipeError
 from siamese.events import Done, Event, Notice, Progress
 from siamese.recipe import Recipe, Stage
 from siamese.segmentation.unet import UNetSegmenter
 from siamese.shipped import FILE, find
+from siamese.tasks.crew import Crew
+from siamese.tasks.denoising import BaseTask, SiameseTask
 from siamese.tasks.latents import Latents, encode
 from siamese.tasks.loop import Loop
 from siamese.tasks.run import Point, RunFolder
 from siamese.tasks.stages import (
     AutoencoderTask,
-    BaseTask,
     Bench,
     SegmenterTask,
-    SiameseTask,
     seeded,
 )
+from siamese.tasks.styles import adopt_styles
 
 
 @dataclass(frozen=True)
@@ -82,16 +86,22 @@ def train(request: TrainRequest) -> Iterator[Event]:
         recipe = recipe.model_copy(
             update={"styles": tuple(dict.fromkeys(s for d in datasets for s in d.styles))}
         )
+    if recipe.sampling.style not in (None, *recipe.styles):  # a recipe that was written for other data
+        recipe = recipe.model_copy(update={"sampling": recipe.sampling.model_copy(update={"style": None})})
+    crew = Crew(choose_device(request.device))
     run = RunFolder(request.run)
-    run.adopt(recipe)
-    (run.root / "cancel").unlink(missing_ok=True)
+    if crew.main:
+        run.adopt(recipe)
+        (run.root / "cancel").unlink(missing_ok=True)
     pictures = batches.prepare(datasets, recipe.size, recipe.data)
     yield Notice(f"{len(pictures)} pictures of {', '.join(recipe.styles)}.")
-    device, dtype = _precision(request)
-    autocast = None if dtype == torch.float32 else dtype
-    yield Notice(f"Training on {device.type} in {str(dtype).removeprefix('torch.')}.")
+    if crew.main and (changed := run.compare_data(_digests(pictures))):
+        yield Notice(changed)
+    crew.wait()
+    dtype = _precision(request, crew)
+    yield Notice(_how(crew, dtype, recipe))
     clock = _Clock(run, begun + request.seconds if request.seconds else math.inf)
-    bench = Bench(recipe, pictures, device, autocast)
+    bench = Bench(recipe, pictures, crew, None if dtype == torch.float32 else dtype)
     for stage in recipe.stages:
         worker = _Worker(stage, bench, run, request.start)
         with closing(worker.train(clock)) as events:
@@ -101,21 +111,42 @@ def train(request: TrainRequest) -> Iterator[Event]:
                     return
 
 
-def _precision(request: TrainRequest) -> tuple[torch.device, torch.dtype]:
-    """Device and precision; decided once for a run, so that a resumed one computes the same."""
+def _digests(pictures: Pictures) -> dict[str, str]:
+    """Name → sha256 of picture and mask as they are trained on."""
+    named = zip(pictures.styles, pictures.stems, pictures.sha256, pictures.masks, strict=True)
+    return {
+        f"{style}/{stem}": hashlib.sha256(digest.tobytes() + mask.tobytes()).hexdigest()
+        for style, stem, digest, mask in named
+    }
+
+
+def _how(crew: Crew, dtype: torch.dtype, recipe: Recipe) -> str:
+    """Where and in how many parts a step is computed, in a sentence."""
+    name = str(dtype).removeprefix("torch.")
+    where = f"Training on {crew.device.type} in {name}"
+    if not crew.alone:
+        where += f", {crew.count} processes that share each batch"
+    stage = recipe.stage(recipe.stages[-1])
+    if stage.accumulate > 1:
+        part = stage.batch // crew.count // stage.accumulate
+        where += f", {stage.batch} pictures a step ({stage.accumulate} parts of {part} one after another)"
+    return f"{where}."
+
+
+def _precision(request: TrainRequest, crew: Crew) -> torch.dtype:
+    """The precision; decided once for a run, so that a resumed one computes the same."""
     if request.precision != "auto":
-        return choose_device(request.device), PRECISIONS[request.precision]
+        if request.precision == "fp16" and crew.device.type == "cpu":
+            raise MachineError("Training in fp16 needs a GPU; use --precision bf16 or fp32 on the processor.")
+        return PRECISIONS[request.precision]
     noted = request.run / "precision.txt"
-    if noted.is_file():
-        name, _, precision = noted.read_text(encoding="utf-8").strip().partition(" ")
-        if name == "cpu" or torch.cuda.is_available():
-            return torch.device(name), getattr(torch, precision)
-    device, dtype = choose_precision(request.device)
-    if dtype == torch.float16:  # gradients would need scaling; bf16 does not
-        dtype = torch.bfloat16
-    with writing(request.run):
-        noted.write_text(f"{device.type} {str(dtype).removeprefix('torch.')}\n", encoding="utf-8")
-    return device, dtype
+    if not noted.is_file() and crew.main:
+        _, dtype = choose_precision(crew.device)
+        if dtype == torch.float16:  # gradients would need scaling; bf16 does not
+            dtype = torch.bfloat16
+        write_atomically(noted, f"{crew.device.type} {str(dtype).removeprefix('torch.')}\n".encode())
+    crew.wait()
+    return getattr(torch, noted.read_text(encoding="utf-8").split()[1])
 
 
 class _Worker:
@@ -141,21 +172,24 @@ class _Worker:
             )
         whole = self._build()
         if self.stage in ("base", "siamese"):
-            task = None
-            with closing(
-                encode(whole, self.bench.pictures, self.run.root / "cache", self.bench.autocast)
-            ) as encoding:
+            task, crew = None, self.bench.crew
+            if not crew.main:  # the main process encodes for all
+                crew.wait()
+            cache = self.run.root / "cache"
+            with closing(encode(whole, self.bench.pictures, cache, self.bench.autocast)) as encoding:
                 for found in encoding:
                     if isinstance(found, Latents):
                         task = {"base": BaseTask, "siamese": SiameseTask}[self.stage](
                             self.bench, whole, found
                         )
-                    elif clock.over():
+                    elif clock.over() and crew.alone:
                         yield Done(self.stage, 0, complete=False)
                         return
                     else:
                         yield Progress("encoding pictures", *found)
             assert task is not None
+            if crew.main:
+                crew.wait()
         elif self.stage == "autoencoder":
             task = AutoencoderTask(self.bench, whole, fresh=self.start is None)
         else:
@@ -190,6 +224,13 @@ class _Worker:
                 model.views[k] = torch.from_numpy(
                     batches.typical_view(self.bench.pictures.views[of == style])
                 )
+        if recipe.compute.gradient_checkpointing:
+            model.compute_twice(True)
+        if recipe.compute.channels_last:
+            model.to(memory_format=torch.channels_last)
+        if recipe.compute.compile:
+            for block in model.blocks:
+                block.compile()
         return model.to(device)
 
     def _start_weights(self) -> dict[str, Tensor]:
@@ -199,13 +240,15 @@ class _Worker:
         if not found.autoencoder.texture:  # a texture network can be added to what has none
             widened = found.autoencoder.model_copy(update={"texture": own.autoencoder.texture})
             found = found.model_copy(update={"autoencoder": widened})
-        shapes = ("autoencoder", "hint", "denoiser", "size", "styles")
+        shapes = ["family", "autoencoder", "denoiser", "size", "prompts"]
+        if self.stage != "siamese" or not own.train_siamese.fresh_control:  # else DHI is made anew as well
+            shapes.append("hint")
         differing = [name for name in shapes if getattr(found, name) != getattr(own, name)]
         if differing:
             raise RecipeError(
-                f"--start {self.start} was built with other {', '.join(differing)}; use its sizes and styles."
+                f"--start {self.start} was built with other {', '.join(differing)}; use its settings there."
             )
-        return _weights(folder)
+        return adopt_styles(_weights(folder), found.styles, own.styles, found.sampling.style)
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:

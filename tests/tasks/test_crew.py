@@ -1,0 +1,83 @@
+"""Several processes, or several parts, compute what one does with the same batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.conftest import ROOT, TINY
+
+STEPS = 8
+SETTINGS = [
+    'stages=["base","siamese"]',
+    f"train_base.steps={STEPS}",
+    f"train_siamese.steps={STEPS}",
+    "train_base.ema=0.5",
+    "train_siamese.ema=0.5",
+]
+
+
+def trained(run: Path, dataset: Path, start: Path, processes: int, *more: str) -> dict[str, dict[int, dict]]:
+    """Losses of each stage and step, from the run's own record."""
+    python = [sys.executable, "-m"]
+    if processes > 1:
+        python += ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m", "--"]
+    command = [*python, "siamese", "train", str(TINY), "--data", str(dataset), "--run", str(run)]
+    command += ["--start", str(start), "--precision", "fp32", "--device", "cpu"]
+    for setting in (*SETTINGS, *more):
+        command += ["--set", setting]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    losses: dict[str, dict[int, dict]] = {}
+    for line in (run / "events.jsonl").read_text("utf-8").splitlines():
+        event = json.loads(line)
+        if event["event"] == "Scalars":
+            assert event["step"] not in losses.get(event["stage"], {}), "two processes wrote the same step"
+            losses.setdefault(event["stage"], {})[event["step"]] = event["values"]
+    return losses
+
+
+@pytest.fixture(scope="module")
+def alone(small_dataset: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory):
+    run = tmp_path_factory.mktemp("alone")
+    return run, trained(run, small_dataset, tiny_checkpoint, 1)
+
+
+def same(found: dict[str, dict[int, dict]], wanted: dict[str, dict[int, dict]]) -> None:
+    assert found.keys() == wanted.keys() == {"base", "siamese"}
+    for stage, steps in wanted.items():
+        assert found[stage].keys() == steps.keys() == set(range(1, STEPS + 1))
+        for step, values in steps.items():
+            assert found[stage][step].keys() == values.keys(), (stage, step)
+            for name, value in values.items():
+                assert found[stage][step][name] == pytest.approx(value, rel=1e-5, abs=1e-5), (
+                    stage,
+                    step,
+                    name,
+                )
+
+
+def test_two_processes_compute_what_one_does(
+    alone, small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:  # noqa: ANN001
+    run, wanted = alone
+    same(trained(tmp_path, small_dataset, tiny_checkpoint, 2), wanted)
+    last = f"checkpoints/siamese-{STEPS:07d}/model.safetensors"
+    ours, theirs = load_file(tmp_path / last), load_file(run / last)
+    assert ours.keys() == theirs.keys()
+    assert all(abs(ours[name].double() - theirs[name].double()).max() < 1e-4 for name in ours)
+
+
+def test_a_step_in_parts_computes_what_one_does(
+    alone, small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:  # noqa: ANN001
+    parts = ("train_base.accumulate=2", "train_siamese.accumulate=4", "compute.gradient_checkpointing=true")
+    same(trained(tmp_path, small_dataset, tiny_checkpoint, 1, *parts), alone[1])
