@@ -3,7 +3,8 @@
 One JSON object a line, `event` and `time` (seconds since 1970) first:
 Begun (pid) · Progress (stage, step, total, rate, seconds_left, memory; at most one a second) ·
 Scalars (stage, step, values) · Preview (step, total, file; pictures side by side in `previews/`) · Saved (path, step) ·
-Notice (text) · Done (stage, step, complete) · Failed (text).
+Notice (text) · Done (stage, step, complete) · Failed (text). The figures also stand in `tensorboard/`, for those who
+read curves there.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def recorded(found: Iterator[events.Event], run: Path) -> Iterator[events.Event]
     The folder is made when the first event comes, so that a refused request leaves nothing behind.
     """
     file: IO[str] | None = None
+    curves: _Curves | None = None
     last = 0.0
     try:
         for event in found:
@@ -41,6 +43,9 @@ def recorded(found: Iterator[events.Event], run: Path) -> Iterator[events.Event]
                 _write(file, run, "Preview", shown)
             elif not isinstance(event, events.Progress):
                 _write(file, run, type(event).__name__, vars(event))
+                if isinstance(event, events.Scalars):
+                    curves = curves or _Curves(run)
+                    curves.add(event)
             elif time.monotonic() - last >= BETWEEN or event.step >= event.total:
                 last = time.monotonic()
                 _write(file, run, "Progress", {**vars(event), "memory": peak_memory()})
@@ -53,6 +58,36 @@ def recorded(found: Iterator[events.Event], run: Path) -> Iterator[events.Event]
     finally:
         if file is not None:
             file.close()
+        if curves is not None:
+            curves.close()
+
+
+class _Curves:
+    """TensorBoard event files beside `events.jsonl`; nothing where tensorboardX is not installed."""
+
+    def __init__(self, run: Path):
+        self._run = run
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:  # a compute node without it trains all the same
+            self._writer = None
+            return
+        with writing(run):
+            own = f".{time.time_ns()}"  # two calls within a second must not share a file
+            self._writer = SummaryWriter(str(run / "tensorboard"), flush_secs=10, filename_suffix=own)
+
+    def add(self, event: events.Scalars) -> None:
+        """The figures of one step, as `stage/name`."""
+        if self._writer is not None:
+            with writing(self._run):
+                for name, value in event.values.items():
+                    self._writer.add_scalar(f"{event.stage}/{name}", value, event.step)
+
+    def close(self) -> None:
+        """Flush and end the writer's thread."""
+        if self._writer is not None:
+            with writing(self._run):
+                self._writer.close()
 
 
 def peak_memory() -> int:

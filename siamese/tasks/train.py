@@ -14,34 +14,25 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
 
 from siamese.atomic import write_atomically
 from siamese.data import batches, dataset
 from siamese.data.batches import Pictures
-from siamese.diffusion import checkpoint
 from siamese.diffusion.device import PRECISIONS, choose_device, choose_precision
 from siamese.diffusion.model import SiameseDiffusion
+from siamese.diffusion.text import DEFAULT_PROMPT
 from siamese.errors import MachineError, RecipeError
 from siamese.events import Done, Event, Notice, Progress
 from siamese.recipe import Recipe, Stage
-from siamese.segmentation.unet import UNetSegmenter
-from siamese.shipped import FILE, find
+from siamese.tasks.build import build
 from siamese.tasks.crew import Crew
 from siamese.tasks.denoising import BaseTask, SiameseTask
 from siamese.tasks.latents import Latents, encode
 from siamese.tasks.loop import Loop
 from siamese.tasks.run import Point, RunFolder
-from siamese.tasks.stages import (
-    AutoencoderTask,
-    Bench,
-    SegmenterTask,
-    seeded,
-)
-from siamese.tasks.styles import adopt_styles
+from siamese.tasks.stages import AutoencoderTask, Bench, SegmenterTask
+from siamese.tasks.watch import Watch, held_out
 
 
 @dataclass(frozen=True)
@@ -86,6 +77,11 @@ def train(request: TrainRequest) -> Iterator[Event]:
         recipe = recipe.model_copy(
             update={"styles": tuple(dict.fromkeys(s for d in datasets for s in d.styles))}
         )
+    if recipe.family == "sd15" and not recipe.prompts:
+        known = {style: text for d in datasets for style, text in d.prompts.items()}
+        if known:
+            said = tuple(known.get(style) or DEFAULT_PROMPT for style in recipe.styles)
+            recipe = recipe.model_copy(update={"prompts": said})
     if recipe.sampling.style not in (None, *recipe.styles):  # a recipe that was written for other data
         recipe = recipe.model_copy(update={"sampling": recipe.sampling.model_copy(update={"style": None})})
     crew = Crew(choose_device(request.device))
@@ -103,7 +99,7 @@ def train(request: TrainRequest) -> Iterator[Event]:
     clock = _Clock(run, begun + request.seconds if request.seconds else math.inf)
     bench = Bench(recipe, pictures, crew, None if dtype == torch.float32 else dtype)
     for stage in recipe.stages:
-        worker = _Worker(stage, bench, run, request.start)
+        worker = _Worker(stage, bench, run, request.start, request.data)
         with closing(worker.train(clock)) as events:
             for event in events:
                 yield event
@@ -152,9 +148,9 @@ def _precision(request: TrainRequest, crew: Crew) -> torch.dtype:
 class _Worker:
     """One stage of one run: build, resume, loop, save."""
 
-    def __init__(self, stage: Stage, bench: Bench, run: RunFolder, start: str | None):
+    def __init__(self, stage: Stage, bench: Bench, run: RunFolder, start: str | None, data: tuple[Path, ...]):
         self.stage: Stage = stage
-        self.bench, self.run, self.start = bench, run, start
+        self.bench, self.run, self.start, self.data = bench, run, start, data
         points = run.points(stage)
         self.point: Point | None = points[-1] if points else None
 
@@ -170,7 +166,8 @@ class _Worker:
                 f"kept; set train_{self.stage}.steps back, or train on in a new --run folder with --start "
                 f"{self.point.folder}."
             )
-        whole = self._build()
+        latents: Latents | None = None
+        whole = build(self.stage, self.bench, self.run, self.start)
         if self.stage in ("base", "siamese"):
             task, crew = None, self.bench.crew
             if not crew.main:  # the main process encodes for all
@@ -179,6 +176,7 @@ class _Worker:
             with closing(encode(whole, self.bench.pictures, cache, self.bench.autocast)) as encoding:
                 for found in encoding:
                     if isinstance(found, Latents):
+                        latents = found
                         task = {"base": BaseTask, "siamese": SiameseTask}[self.stage](
                             self.bench, whole, found
                         )
@@ -194,63 +192,14 @@ class _Worker:
             task = AutoencoderTask(self.bench, whole, fresh=self.start is None)
         else:
             task = SegmenterTask(self.bench, whole)
-        yield from Loop(self.stage, self.bench, self.run, task, whole, self.point, clock.over).events()
+        watch = self._watch(whole, latents) if isinstance(whole, SiameseDiffusion) and latents else None
+        yield from Loop(self.stage, self.bench, self.run, task, whole, self.point, clock.over, watch).events()
 
-    def _build(self) -> nn.Module:
-        """The module of this stage on the device, with the weights it starts from."""
-        recipe, device = self.bench.recipe, self.bench.device
-        with seeded(recipe.seed, self.stage, "weights"):
-            if self.stage == "segmenter":
-                return UNetSegmenter(recipe.train_segmenter.widths).to(device)
-            model = SiameseDiffusion(recipe)
-        before = self.run.before(self.stage)
-        fresh = self.stage == "siamese" and (self.start is None or recipe.train_siamese.fresh_control)
-        if before is not None or self.start is not None:
-            found = _weights(before.folder) if before is not None else self._start_weights()
-            anew = ("control.", "dhi.") if fresh else ()
-            own = model.state_dict()
-            kept = {name: own[name] for name in own if name.startswith((*anew, "autoencoder.texture."))}
-            model.load_state_dict(kept | {n: v for n, v in found.items() if not n.startswith(anew)})
-        elif self.stage != "autoencoder":
-            raise RecipeError(
-                f"Stage {self.stage} needs an earlier one: run the autoencoder in this --run folder first, "
-                "or --start CHECKPOINT."
-            )
-        if fresh:
-            model.control.copy_encoder(model.unet)
-        of = np.array(self.bench.pictures.styles)
-        for k, style in enumerate(recipe.styles):
-            if (of == style).any():
-                model.views[k] = torch.from_numpy(
-                    batches.typical_view(self.bench.pictures.views[of == style])
-                )
-        if recipe.compute.gradient_checkpointing:
-            model.compute_twice(True)
-        if recipe.compute.channels_last:
-            model.to(memory_format=torch.channels_last)
-        if recipe.compute.compile:
-            for block in model.blocks:
-                block.compile()
-        return model.to(device)
-
-    def _start_weights(self) -> dict[str, Tensor]:
-        folder = find(self.start)
-        found, _ = checkpoint.read_recipe(folder)
-        own = self.bench.recipe
-        if not found.autoencoder.texture:  # a texture network can be added to what has none
-            widened = found.autoencoder.model_copy(update={"texture": own.autoencoder.texture})
-            found = found.model_copy(update={"autoencoder": widened})
-        shapes = ["family", "autoencoder", "denoiser", "size", "prompts"]
-        if self.stage != "siamese" or not own.train_siamese.fresh_control:  # else DHI is made anew as well
-            shapes.append("hint")
-        differing = [name for name in shapes if getattr(found, name) != getattr(own, name)]
-        if differing:
-            raise RecipeError(
-                f"--start {self.start} was built with other {', '.join(differing)}; use its settings there."
-            )
-        return adopt_styles(_weights(folder), found.styles, own.styles, found.sampling.style)
-
-
-def _weights(folder: Path) -> dict[str, Tensor]:
-    tensors = load_file(folder / FILE)
-    return {name: value for name, value in tensors.items() if name not in checkpoint.DIGESTS}
+    def _watch(self, model: SiameseDiffusion, latents: Latents) -> Watch | None:
+        """The memorisation watch of the Siamese stage, where the recipe asks for one; the main process looks."""
+        if self.stage != "siamese" or not self.bench.recipe.watch.every:
+            return None
+        bench = self.bench
+        return Watch(
+            model, bench.pictures, held_out(self.data, bench.recipe), self.run.root, latents, bench.autocast
+        )

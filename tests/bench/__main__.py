@@ -96,6 +96,7 @@ def main() -> None:
     words.add_argument("--device", default="auto")
     words.add_argument("--rounds", type=int, default=5)
     words.add_argument("--page", action="store_true", help="also the start of the page, in a browser")
+    words.add_argument("--training", action="store_true", help="also a training step beside the literal one")
     given = words.parse_args()
     device, dtype = choose_precision(given.device)
     ours, plain = checkpoint.load(given.checkpoint, device, dtype), checkpoint.load(given.checkpoint, device)
@@ -146,6 +147,10 @@ def main() -> None:
         from tests.bench.page import figures  # needs a browser
 
         rows += figures()
+    if given.training:
+        from tests.bench import training
+
+        rows += training.figures()
     for name, value in rows:
         print(f"  {name:<58} {value}")
 

@@ -54,7 +54,7 @@ def literal_losses(
         error = F.mse_loss(a, b, reduction="none").mean((1, 2, 3))
         return sample_weight(s.t, bars, kind, recipe.diffusion.min_snr) * error
 
-    copied_control, copied_unet = copy.deepcopy(model), copy.deepcopy(model)
+    copied_control, copied_unet = _copied(model, "control", "dhi"), _copied(model, "unet")
     with torch.no_grad():
         c_m_constant = control(copied_control, z_t, mask)
     e_m = unet(model, z_t, control(model, z_t, mask))
@@ -76,3 +76,12 @@ def literal_losses(
         )
         losses["L_m'"] = torch.where(active, error, 0).mean()
     return losses
+
+
+def _copied(model: SiameseDiffusion, *parts: str) -> SiameseDiffusion:
+    """The model with deep copies of some parts, as the release makes at every step."""
+    clone = copy.copy(model)
+    clone._modules = {
+        name: copy.deepcopy(module) if name in parts else module for name, module in model._modules.items()
+    }
+    return clone

@@ -1,0 +1,100 @@
+"""The module that a stage trains, with the weights it starts from: a base, a checkpoint, an earlier stage, nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from siamese.data import batches
+from siamese.diffusion import checkpoint, sd15
+from siamese.diffusion.model import SiameseDiffusion
+from siamese.errors import RecipeError
+from siamese.recipe import Stage
+from siamese.segmentation.unet import UNetSegmenter
+from siamese.shipped import find
+from siamese.tasks.run import RunFolder
+from siamese.tasks.stages import Bench, seeded
+from siamese.tasks.styles import adopt_styles
+
+
+def build(stage: Stage, bench: Bench, run: RunFolder, start: str | None) -> nn.Module:
+    """The module of a stage on the device: whole model or segmenter.
+
+    Raises:
+        RecipeError: nothing to start from, or `start` was built with other sizes.
+        CheckpointError: the start or the base is missing or damaged.
+    """
+    recipe, device = bench.recipe, bench.device
+    with seeded(recipe.seed, stage, "weights"):
+        if stage == "segmenter":
+            return UNetSegmenter(recipe.train_segmenter.widths).to(device)
+        if recipe.family == "sd15":
+            model = _sd15(bench, run, start)
+        else:
+            model = _compact(stage, bench, run, start)
+    of = np.array(bench.pictures.styles)
+    for k, style in enumerate(recipe.styles):
+        if (of == style).any():
+            model.views[k] = torch.from_numpy(batches.typical_view(bench.pictures.views[of == style]))
+    model.compute_twice(recipe.compute.gradient_checkpointing)
+    if recipe.compute.channels_last:
+        model.to(memory_format=torch.channels_last)
+    if recipe.compute.compile:
+        for block in model.blocks:
+            block.compile()
+    return model.to(device)
+
+
+def _sd15(bench: Bench, run: RunFolder, start: str | None) -> SiameseDiffusion:
+    """Stable Diffusion with a new control branch, or a checkpoint of this family."""
+    recipe, points = bench.recipe, run.points("siamese")
+    if points:
+        folder = points[-1].folder
+        return checkpoint.assemble(recipe, checkpoint.read_weights(folder), str(folder))
+    if start is not None:
+        return checkpoint.assemble(recipe, _start_weights("siamese", bench, start), start)
+    return sd15.start(recipe)
+
+
+def _compact(stage: Stage, bench: Bench, run: RunFolder, start: str | None) -> SiameseDiffusion:
+    recipe = bench.recipe
+    model = SiameseDiffusion(recipe)
+    before = run.before(stage)
+    fresh = stage == "siamese" and (start is None or recipe.train_siamese.fresh_control)
+    if before is not None or start is not None:
+        if before is not None:
+            found = checkpoint.read_weights(before.folder)
+        else:
+            assert start is not None
+            found = _start_weights(stage, bench, start)
+        anew = ("control.", "dhi.") if fresh else ()
+        own = model.state_dict()
+        kept = {name: own[name] for name in own if name.startswith((*anew, "autoencoder.texture."))}
+        model.load_state_dict(kept | {n: v for n, v in found.items() if not n.startswith(anew)})
+    elif stage != "autoencoder":
+        raise RecipeError(
+            f"Stage {stage} needs an earlier one: run the autoencoder in this --run folder first, or "
+            "--start CHECKPOINT."
+        )
+    if fresh:
+        model.control.copy_encoder(model.unet)
+    return model
+
+
+def _start_weights(stage: Stage, bench: Bench, start: str) -> dict[str, Tensor]:
+    folder = find(start)
+    found, _ = checkpoint.read_recipe(folder)
+    own = bench.recipe
+    if not found.autoencoder.texture:  # a texture network can be added to what has none
+        widened = found.autoencoder.model_copy(update={"texture": own.autoencoder.texture})
+        found = found.model_copy(update={"autoencoder": widened})
+    shapes = ["family", "autoencoder", "denoiser", "size", "prompts"]
+    if stage != "siamese" or not own.train_siamese.fresh_control:  # else DHI is made anew as well
+        shapes.append("hint")
+    differing = [name for name in shapes if getattr(found, name) != getattr(own, name)]
+    if differing:
+        raise RecipeError(
+            f"--start {start} was built with other {', '.join(differing)}; use its settings there."
+        )
+    return adopt_styles(checkpoint.read_weights(folder), found.styles, own.styles, found.sampling.style)
