@@ -269,6 +269,12 @@ class SiameseDiffusion(nn.Module):
         flags[:, 0] = float(corner_box)
         return self.context(style, label, flags)
 
+    def guided_context(self, style: Tensor, corner_box: bool = False) -> Tensor:
+        """`sampling_context` as `predict_noise` wants it: with `unconditional_mask` the null style's rows first."""
+        if self.recipe.sampling.unconditional_mask:
+            style = torch.cat([torch.full_like(style, self.context.null), style])
+        return self.sampling_context(style, corner_box)
+
 
 def _twice(value):
     return torch.cat([value, value]) if isinstance(value, Tensor) else tuple(_twice(v) for v in value)

@@ -71,7 +71,7 @@ class _DiffusionTask:
         hint = model.dhi(batches.to_hint(pictures.masks[:PREVIEWS]).to(device))
         count = len(hint)
         frame = batches.to_frame(pictures.views[:count], recipe.latent_size).to(device)
-        context = model.sampling_context(self.bench.styles(np.arange(count)).to(device))
+        context = model.guided_context(self.bench.styles(np.arange(count)).to(device))
 
         def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
             return model.predict_noise(z_t, t, hint, context, frame, guidance)

@@ -155,12 +155,8 @@ class _Conditions:
         with torch.no_grad():
             self.hint = self.model.dhi(torch.from_numpy(mask.hint(recipe.size))[None].to(device, dtype))
             self.frame = batches.to_frame([view], recipe.latent_size).to(device, dtype)
-            styles = [recipe.styles.index(style)]
-            if recipe.sampling.unconditional_mask:  # the null style first, for the unconditional half
-                styles.insert(0, len(recipe.styles))
-            self.context = self.model.sampling_context(
-                torch.tensor(styles, device=device), request.corner_box
-            )
+            styles = torch.tensor([recipe.styles.index(style)], device=device)
+            self.context = self.model.guided_context(styles, request.corner_box)
 
     @torch.no_grad()
     def estimates(self, seeds: Sequence[int]) -> Iterator[Tensor]:

@@ -175,10 +175,7 @@ class Watch:
         hint = model.dhi(batches.to_hint(source.masks[rows]).to(device))
         frame = batches.to_frame(source.views[rows], recipe.latent_size).to(device)
         style = self._styles(source, rows)
-        context = model.sampling_context(style)
-        if recipe.sampling.unconditional_mask:
-            null = torch.full_like(style, model.context.null)
-            context = torch.cat([model.sampling_context(null), context])
+        context = model.guided_context(style)
 
         def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
             return model.predict_noise(z_t, t, hint, context, frame, recipe.sampling.guidance)

@@ -79,5 +79,13 @@ def test_two_processes_compute_what_one_does(
 def test_a_step_in_parts_computes_what_one_does(
     alone, small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:  # noqa: ANN001
-    parts = ("train_base.accumulate=2", "train_siamese.accumulate=4", "compute.gradient_checkpointing=true")
+    parts = ("train_base.accumulate=2", "train_siamese.accumulate=4")
+    parts += ("compute.gradient_checkpointing=true", "compute.channels_last=true")
     same(trained(tmp_path, small_dataset, tiny_checkpoint, 1, *parts), alone[1])
+
+
+@pytest.mark.soak
+def test_compiled_blocks_compute_the_same(
+    alone, small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:  # noqa: ANN001
+    same(trained(tmp_path, small_dataset, tiny_checkpoint, 1, "compute.compile=true"), alone[1])
