@@ -14,6 +14,7 @@ BUNDLE := dist/siamese-studio
 checksum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
 APP_STAMP := $(VENV)/.installed-app-$(call checksum,requirements.txt)
 TEST_STAMP := $(VENV)/.installed-test-$(call checksum,requirements.txt requirements-test.txt)
+SOAK_STAMP := $(VENV)/.installed-soak-$(call checksum,requirements-soak.txt)
 
 .PHONY: help app test soak check bench bundle
 .DEFAULT_GOAL := help
@@ -30,15 +31,15 @@ test: $(TEST_STAMP)  ## the tests, a headless browser included (at most 10 minut
 	@.ci/browser $(PY)
 	$(PY) -m pytest $(PYTEST_ARGS)
 
-soak: $(TEST_STAMP)  ## the long counts (at most 60 minutes)
+soak: $(TEST_STAMP) $(SOAK_STAMP)  ## the long counts (at most 60 minutes)
 	@.ci/browser $(PY)
 	$(PY) -m pytest -m soak $(PYTEST_ARGS)
 
 check: $(TEST_STAMP)  ## style and likely bugs (ruff)
 	$(PY) -m ruff check .
 
-bench: $(TEST_STAMP)  ## seconds a picture, a step, a decode; peak memory
-	$(PY) -m tests.bench --page
+bench: $(TEST_STAMP)  ## seconds a picture, a step, a decode; peak memory; training beside the literal way
+	$(PY) -m tests.bench --page --training
 
 bundle: | $(PY)  ## dist/siamese-studio: a folder that installs without Internet
 	rm -rf $(BUNDLE)
@@ -62,4 +63,9 @@ $(APP_STAMP): | $(VENV)/bin/python
 $(TEST_STAMP): | $(APP_STAMP)
 	$(PY) -m pip install $(PIP_ARGS) -r requirements.txt -r requirements-test.txt
 	@rm -f $(VENV)/.installed-test-*
+	@touch $@
+
+$(SOAK_STAMP): | $(TEST_STAMP)
+	$(PY) -m pip install $(PIP_ARGS) -r requirements-soak.txt
+	@rm -f $(VENV)/.installed-soak-*
 	@touch $@

@@ -9,8 +9,9 @@ import sys
 
 import typer
 
-from siamese.commands import checkpoint, evaluate
+from siamese.commands import checkpoint, data, evaluate, jobs
 from siamese.commands.doctor import doctor
+from siamese.commands.fetch import fetch
 from siamese.commands.sample import sample
 from siamese.commands.train import train
 from siamese.errors import SiameseError
@@ -18,9 +19,12 @@ from siamese.errors import SiameseError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Siamese Studio: masks to tissue.")
 app.command()(train)
 app.command()(sample)
+app.command()(fetch)
 app.command()(doctor)
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> None:

@@ -11,8 +11,12 @@ from siamese.masks.header import announced_size, kind
 LARGEST_PICTURE = 40_000_000  # pixels
 
 
-def decode(data: bytes) -> np.ndarray:
+def decode(data: bytes, turned: bool = True) -> np.ndarray:
     """The bytes of a picture file as (H,W,3) uint8 RGB, turned as its EXIF says; everything else in it is dropped.
+
+    Args:
+        data: the file's content.
+        turned: False gives the pixels as they are stored, whatever EXIF says.
 
     Raises:
         MaskError: not a picture, damaged, or over 40 megapixels; the caller puts the file's name before it.
@@ -27,7 +31,10 @@ def decode(data: bytes) -> np.ndarray:
     elif what != "a WebP picture":
         raise MaskError(f"is {what}, not a picture; export it as PNG or JPEG.")
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        picture = cv2.imdecode(
+            np.frombuffer(data, np.uint8),
+            cv2.IMREAD_COLOR_RGB | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION),
+        )
     except cv2.error:
         picture = None
     if picture is None:

@@ -6,6 +6,7 @@ so that weights can always be rebuilt and explained. "Paper" is Siamese-Diffusio
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import tomllib
@@ -179,6 +180,18 @@ def changed(recipe: Recipe, changes: Sequence[str], only: str) -> Recipe:
             raise RecipeError(f"--set {change}: only {only} can be changed now; train again for the rest.")
         _apply(values, change)
     return parse(values)
+
+
+def derived(values: Mapping[str, object], changes: Sequence[str], where: str = "recipe") -> Recipe:
+    """A Recipe from nested values and `key=value` changes on them; the values stay as they are.
+
+    Raises:
+        RecipeError: unknown or impossible setting.
+    """
+    own = copy.deepcopy(dict(values))
+    for change in changes:
+        _apply(own, change)
+    return parse(own, where)
 
 
 def _apply(values: dict[str, object], change: str) -> None:

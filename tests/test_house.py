@@ -24,10 +24,12 @@ ORDER = (
     (
         "siamese.errors",
         "siamese.events",
+        "siamese.presets",
         "siamese.recipe",
         "siamese.sections",
         "siamese.atomic",
         "siamese.gallery",
+        "siamese.hub",
         "siamese.lockfile",
         "siamese.shipped",
         "siamese.store",
@@ -184,7 +186,8 @@ def test_requirements_are_ranges_with_reasons():
     app = requirements("requirements.txt")
     assert str(app["torch"][0]) == "torch==2.13.0"
     assert "torchvision" not in app and "opencv-python" not in app and "opencv-python-headless" in app
-    for name, (wanted, reason) in {**app, **requirements("requirements-test.txt")}.items():
+    more = {**requirements("requirements-test.txt"), **requirements("requirements-soak.txt")}
+    for name, (wanted, reason) in {**app, **more}.items():
         assert len(reason) > 10, f"{name}: say why"
         operators = {s.operator for s in wanted.specifier}
         assert operators == {"=="} if name == "torch" else ">=" in operators, name
@@ -195,8 +198,17 @@ def test_requirements_are_ranges_with_reasons():
 def test_what_is_imported_is_required():
     known_as = {"cv2": "opencv-python-headless", "skimage": "scikit-image"}
     installed = set(requirements("requirements.txt"))
+    extras = {
+        "siamese/jobs/ray.py": "ray",
+        "siamese/tasks/loop.py": "bitsandbytes",
+    }  # inside functions, with a cure
     for path in CODE:
-        names = {part(name) for name in imports(path)} - set(LINE) - set(sys.stdlib_module_names)
+        names = (
+            {part(name) for name in imports(path)}
+            - {extras.get(path.relative_to(HOUSE).as_posix())}
+            - set(LINE)
+            - set(sys.stdlib_module_names)
+        )
         assert {known_as.get(name, name) for name in names} <= installed, path.relative_to(HOUSE)
 
 
@@ -211,7 +223,7 @@ def test_the_settings_say_the_same():
 
 def test_make_installs_once_and_again_when_the_requirements_change(tmp_path):
     """The real Makefile with a python that only writes down what it was asked."""
-    for name in ("Makefile", "requirements.txt", "requirements-test.txt"):
+    for name in ("Makefile", "requirements.txt", "requirements-test.txt", "requirements-soak.txt"):
         shutil.copy(HOUSE / name, tmp_path)
     recorder = '#!/bin/sh\necho "$@" >> log.txt\n'
     for name, text in ((".venv/bin/python", recorder), (".ci/browser", "#!/bin/sh\n")):
@@ -233,6 +245,7 @@ def test_make_installs_once_and_again_when_the_requirements_change(tmp_path):
     assert make("app", "APP_ARGS=--port 8000") == [app, "app.py --port 8000"]
     assert make("app") == ["app.py"]
     assert make("test") == [test, "-m pytest"]
+    assert make("soak") == ["-m pip install -r requirements-soak.txt", "-m pytest -m soak"]
     assert make("soak") == ["-m pytest -m soak"] and make("check") == ["-m ruff check ."]
     (tmp_path / "requirements.txt").write_text("numpy>=2\n")
     assert make("app") == [app, "app.py"] and make("test") == [test, "-m pytest"]
@@ -245,12 +258,13 @@ def test_make_installs_once_and_again_when_the_requirements_change(tmp_path):
 
 def test_make_alone_names_every_target(tmp_path):
     shutil.copy(HOUSE / "Makefile", tmp_path)
-    for name in ("requirements.txt", "requirements-test.txt"):
+    for name in ("requirements.txt", "requirements-test.txt", "requirements-soak.txt"):
         shutil.copy(HOUSE / name, tmp_path)
     said = subprocess.run(["make"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert all(f"make {target} " in said for target in ("app", "test", "soak", "check", "bench", "bundle"))
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "Makefile",
+        "requirements-soak.txt",
         "requirements-test.txt",
         "requirements.txt",
     ]

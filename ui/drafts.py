@@ -32,7 +32,7 @@ class Drafts:
         identity: verifies tokens.
         first: what somebody sees who has not drawn yet.
         seen: called when a page has asked for its draft.
-        view: corners (x, y) in [0,1] of the endoscope's field of view; none: the whole picture.
+        view: tells the corners (x, y) in [0,1] of the endoscope's field of view; none: the whole picture.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class Drafts:
         identity: Identity,
         first: Mask,
         seen: Callable[[], None],
-        view: Sequence[tuple[float, float]] = (),
+        view: Callable[[], Sequence[tuple[float, float]]] = list,
     ):
         self._workspace = workspace
         self._identity = identity
         self._first = first
         self._seen = seen
-        self._view = list(view)
+        self._view = view
         self._lock = threading.Lock()
 
     @property
@@ -162,7 +162,7 @@ class Drafts:
         return {"word": f"saved as {path.stem} in {folder}"}
 
     def _warnings(self, mask: Mask) -> list[str]:
-        return list(unusual(mask.labels, self._view))
+        return list(unusual(mask.labels, list(self._view())))
 
 
 def asked(identity: Identity, act: Callable[[str, dict], dict], name: str) -> Callable[[dict], dict]:

@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from siamese import shipped
 from siamese.errors import SiameseError
 from siamese.masks.mask import Mask
+from ui import model_line
 from ui.downloads import Downloads
 from ui.drafts import Drafts
 from ui.lane import Job
@@ -24,7 +24,7 @@ from ui.outlines import Outlines
 from ui.pictures import Pictures
 from ui.recall import Recall, plan
 from ui.run import Frames, Plan, Run, Sheet
-from ui.services import LOADING, Services, sentence
+from ui.services import Services, sentence
 from ui.settings import (
     FEWEST_COLUMNS,
     LARGEST_SEED,
@@ -39,7 +39,6 @@ from ui.settings import (
 )
 
 ASSETS = Path(__file__).parent.parent / "assets"
-GUIDANCE = 2.0  # where the checkpoint does not say what it was tuned for
 RANDOM, SAME, COUNT_UP = "random", "same", "+1"
 Updates = tuple[Any, ...]
 
@@ -82,12 +81,16 @@ class Studio:
     def __init__(self, services: Services):
         self.services = services
         self.examples = examples(ASSETS / "masks")
-        self.view = shipped.field_of_view(services.model.checkpoint)
-        tuned = shipped.guidance(services.model.checkpoint)
-        self.tuned = GUIDANCE if tuned is None else tuned
+        self.view, self.tuned = model_line.view(services), model_line.tuned(services)
         first = self.examples[0].mask if self.examples else Mask(np.zeros((SIZE, SIZE), np.uint8))
         self.first = first
-        self.drafts = Drafts(services.workspace, services.identity, first, services.model.want, self.view)
+        self.drafts = Drafts(
+            services.workspace,
+            services.identity,
+            first,
+            services.model.want,
+            lambda: model_line.view(services),
+        )
         self.outlines = Outlines(services.workspace, services.identity)
         self.pictures = Pictures(services)
         self.recall = Recall(services)
@@ -115,26 +118,14 @@ class Studio:
         elif (ASSETS / "first.png").is_file() and self._stored_digest(owner) == self.first.digest:
             png = base64.b64encode((ASSETS / "first.png").read_bytes()).decode()
             frame = {"kind": "first", "png": png, "label": "example, made beforehand"}
-        return gr.HTML(token=token), gr.HTML(token=token, frame=frame), gr.HTML(token=token)
+        line = gr.HTML(token=token)
+        return gr.HTML(token=token), gr.HTML(token=token, frame=frame), gr.HTML(token=token), line
 
     def _stored_digest(self, owner: str) -> str:
         try:
             return self.drafts.stored(owner)[0].digest
         except SiameseError:
             return ""  # the drawing area itself reports a damaged draft
-
-    def machine(self) -> Iterator[dict[str, str]]:
-        """The footer's word about the model, until it is settled."""
-        for _ in self.services.model.watch():
-            yield {"state": "loading", "text": LOADING}
-        problem = self.services.model.problem
-        word = (
-            f"{problem} Drawing works meanwhile."
-            if problem
-            else f"Model {self.services.model.name} is ready."
-        )
-        state = "failed" if problem else "ready"
-        yield {"state": state, "text": html.escape(word)}
 
     def generate(
         self,

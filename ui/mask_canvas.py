@@ -43,7 +43,18 @@ SCRIPTS = (
     "downloads.js",
     "picture.js",
     "live.js",
+    "model.js",
     "files.js",
+    "train_parcels.js",
+    "train_chart.js",
+    "train_curves.js",
+    "train_previews.js",
+    "train_run.js",
+    "train_report.js",
+    "train_data.js",
+    "train_settings.js",
+    "train_form.js",
+    "train.js",
 )
 
 

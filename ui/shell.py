@@ -10,12 +10,13 @@ import gradio as gr
 
 from siamese.errors import MachineError
 from siamese.workspace import Workspace
-from ui import files, studio
+from ui import files, studio, train
 from ui.address import url
 from ui.mask_canvas import STATIC
 from ui.services import Services
 
 TITLE = "Siamese Studio"
+HERE_ONLY = ("127.0.0.1", "localhost", "::1")  # addresses that nobody else can reach
 INTENT = (
     "Draw the outline of a polyp and see it as tissue. Every picture is synthetic: white light only, "
     "no size in millimetres, not for diagnosis."
@@ -86,6 +87,8 @@ def build(services: Services) -> gr.Blocks:
         with gr.Tabs(elem_id="screens"):
             with gr.Tab("Studio", id="studio", elem_id="screen-studio"):
                 studio.build(page, services)
+            with gr.Tab("Train", id="train", elem_id="screen-train"):
+                train.build(page, services)
             with gr.Tab("Your files", id="files", elem_id="screen-files"):
                 files.build(page, services)
     page.queue(default_concurrency_limit=16, max_size=64, api_open=False)
@@ -109,7 +112,7 @@ def serve(
     Raises:
         MachineError: the port was taken meanwhile.
     """
-    services = Services(workspace, checkpoint, login=bool(password))
+    services = Services(workspace, checkpoint, login=bool(password), here_only=host in HERE_ONLY)
     page = build(services)
     try:
         page.launch(

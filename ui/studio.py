@@ -6,10 +6,11 @@ import json
 
 import gradio as gr
 
+from ui import model_line
 from ui.making import COUNT_UP, RANDOM, SAME, Studio, status
 from ui.mask_canvas import mask_canvas
 from ui.pictures import live_switch, picture_panel
-from ui.services import LOADING, Services
+from ui.services import Services
 from ui.settings import FEWEST_COLUMNS, GUIDANCES, HIGHEST_GUIDANCE, MOST, MOST_COLUMNS
 
 QUALITIES = {"quick": (10, "dpm"), "standard": (20, "dpm"), "paper": (50, "ddim")}
@@ -125,13 +126,8 @@ def build(page: gr.Blocks, services: Services) -> None:
                         elem_id="sampler",
                     )
             revision = gr.Number(visible=False)
-    machine = gr.HTML(
-        value={"state": "loading", "text": LOADING},
-        html_template="<p class='machine' data-state='${value.state}'>${value.text}</p>",
-        js_on_load="",
-        apply_default_css=False,
-        elem_id="machine",
-    )
+    line_below = model_line.model_line(services)
+    line_below.switched(None, None, guidance, js="() => window.SiameseMask.tuned", show_progress="hidden")
     table = json.dumps(QUALITIES)
     quality.input(None, quality, [steps, sampler], js=f"(name) => ({table})[name]", show_progress="hidden")
     find = (
@@ -162,18 +158,10 @@ def build(page: gr.Blocks, services: Services) -> None:
     page.load(
         studio.open,
         name,
-        [canvas, panel, live],
+        [canvas, panel, live, line_below],
         js=services.who,
         show_progress="hidden",
         api_visibility="private",
-    )
-    page.load(
-        studio.machine,
-        None,
-        machine,
-        show_progress="hidden",
-        api_visibility="private",
-        concurrency_limit=None,
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m siamese checkpoint info|publish`."""
+"""`python -m siamese checkpoint info|import|export|publish`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,27 @@ from siamese import recipe
 from siamese.atomic import write_atomically
 from siamese.shipped import FILE, find
 
-app = typer.Typer(no_args_is_help=True, help="Look at checkpoints and publish them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Look at checkpoints, bring published ones in and out, publish them."
+)
 
+SD15 = Path(__file__).resolve().parents[2] / "assets" / "recipes" / "sd15.toml"
+STYLE = "polyp"  # of an imported checkpoint that is given none
 INDEX_SIZE = 384  # side at which training pictures are read for a segmenter's index, pixels
 
 
 @app.command()
-def info(name: Annotated[str, typer.Argument(help="a shipped name or a folder")]) -> None:
-    """Print a checkpoint's recipe, size and digest."""
+def info(
+    name: Annotated[str, typer.Argument(help="a shipped name, a folder, or a file of weights")],
+) -> None:
+    """Print a checkpoint's recipe, size and digest; of a stranger's file what it is and holds."""
     from siamese.diffusion import checkpoint as files
 
+    if Path(name).is_file():
+        from siamese.diffusion import published
+
+        print(json.dumps(published.describe(Path(name)), indent=2, ensure_ascii=False))
+        return
     folder = find(name)
     settings, metadata = files.read_recipe(folder)
     path = folder / FILE
@@ -32,6 +43,50 @@ def info(name: Annotated[str, typer.Argument(help="a shipped name or a folder")]
         "sha256": files.sha256(path),
     }
     print(json.dumps({**facts, "recipe": settings.model_dump()}, indent=2, ensure_ascii=False))
+
+
+@app.command("import")
+def bring_in(
+    file: Annotated[Path, typer.Argument(help="a published .safetensors, .ckpt, .pth or .bin file")],
+    out: Annotated[Path, typer.Option(help="the checkpoint folder to write")],
+    base: Annotated[
+        str | None,
+        typer.Option(help="Stable Diffusion 1.5 (folder, file or fetched name) for what the file lacks"),
+    ] = None,
+    settings: Annotated[Path, typer.Option("--recipe", help="its sizes")] = SD15,
+    changes: Annotated[
+        list[str], typer.Option("--set", help='e.g. styles=["polyp"] or prompts=["A photo of a polyp."]')
+    ] = [],  # noqa: B006
+) -> None:
+    """Turn a published Siamese-Diffusion file into a checkpoint folder that the studio loads."""
+    from siamese.diffusion import published
+
+    chosen = recipe.read(settings, changes)
+    chosen = chosen.model_copy(update={"base": base, "styles": chosen.styles or (STYLE,)})
+    done = published.import_file(file, chosen, out)
+    print(f"{done.path}: {done.trained} trained tensors, {done.from_base} frozen ones from the base.")
+    if done.left_out:
+        print(f"Left out, unknown here: {len(done.left_out)} tensors, e.g. {done.left_out[0]}.")
+
+
+@app.command("export")
+def bring_out(
+    name: Annotated[str, typer.Argument(help="a checkpoint folder of the family sd15")],
+    file: Annotated[Path, typer.Argument(help="where to; .safetensors, .ckpt, .pth, .bin or .pt")],
+    base: Annotated[
+        str | None, typer.Option(help="where the text encoder comes from; else the recipe's base")
+    ] = None,
+    trained_only: Annotated[bool, typer.Option(help="leave out what was frozen")] = False,
+    old_text_keys: Annotated[
+        bool,
+        typer.Option(help="text encoder's names for transformers before 5.6, as the release's code wants"),
+    ] = False,
+) -> None:
+    """Write a checkpoint as one file with the names of the published release."""
+    from siamese.diffusion import published
+
+    count = published.export_file(name, file, base, trained_only, old_text_keys)
+    print(f"{file}: {count} tensors, {file.stat().st_size / 1e6:.2f} MB")
 
 
 @app.command()
@@ -66,7 +121,8 @@ def publish(
         unnamed = chosen.data.model_copy(
             update={"feature_net": None}
         )  # a path of this machine says nothing elsewhere
-        loaded.model.recipe = chosen.model_copy(update={"data": unnamed})
+        elsewhere = chosen.base if chosen.base and not Path(chosen.base).expanduser().exists() else None
+        loaded.model.recipe = chosen.model_copy(update={"data": unnamed, "base": elsewhere})
         facts = {key: value for key, value in loaded.metadata.items() if key not in ("recipe", "format")}
         path = files.save(loaded.model, target, loaded.digests, torch.float16, **facts)
     write_atomically(target / "model.sha256", f"{files.sha256(path)}  {FILE}\n".encode())

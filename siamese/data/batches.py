@@ -1,8 +1,8 @@
 """Files become model input: the one place where stored pixels turn into tensors.
 
 `prepare` reads a dataset into uint8 arrays at the model's size, `augment` draws one labelled variant of a case,
-`to_x`, `to_hint`, `to_frame` convert. Value spaces: image uint8 HWC RGB; mask uint8 (H,W) {0,1};
-view uint8 (H,W), bit 1 = outside the field of view, bit 2 = corner box.
+`to_x`, `to_hint`, `to_frame` convert. Value spaces: image uint8 HWC RGB; mask uint8 (H,W) {0,1}, or
+0..K where the dataset has classes; view uint8 (H,W), bit 1 = outside the field of view, bit 2 = corner box.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from torch import Tensor
 
 from siamese.data import view as views
 from siamese.data.dataset import Case, Dataset
+from siamese.data.neardup import difference_hash
 from siamese.data.paste import paste
 from siamese.errors import DatasetError, MaskError
-from siamese.masks.mask import Mask
+from siamese.masks.classes import hint_of
+from siamese.masks.mask import Mask, read_labels
 from siamese.picture import decode
 from siamese.sections import AugmentationRecipe, DataRecipe
 
@@ -74,9 +76,15 @@ def prepare(datasets: Sequence[Dataset], size: int, recipe: DataRecipe) -> Pictu
     Raises:
         DatasetError: every unreadable, mismatched or grey file at once, each with its cure.
     """
-    work = [(dataset.root, case) for dataset in datasets for case in dataset.cases]
+    kinds = {dataset.classes for dataset in datasets}
+    if len(kinds) > 1 and any(len(classes) > 1 for classes in kinds):
+        listed = "; ".join(", ".join(classes) or "one class" for classes in sorted(kinds))
+        raise DatasetError(
+            Path("the datasets"), [f"their classes differ ({listed}); train on sets with the same classes."]
+        )
+    work = [(len(dataset.classes), case) for dataset in datasets for case in dataset.cases]
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda item: _prepare_case(item[1], size, recipe), work))
+        results = list(pool.map(lambda item: _prepare_case(item[1], item[0], size, recipe), work))
     problems = [
         f"{case.stem}: {found}"
         for (_, case), found in zip(work, results, strict=True)
@@ -98,13 +106,13 @@ def prepare(datasets: Sequence[Dataset], size: int, recipe: DataRecipe) -> Pictu
     )
 
 
-def _prepare_case(case: Case, size: int, recipe: DataRecipe):
+def _prepare_case(case: Case, classes: int, size: int, recipe: DataRecipe):
     try:
         picture = read_picture(case.image)
     except MaskError as error:
         return f"picture {case.image.name} {error}"
     try:
-        mask = Mask.read(case.mask)
+        mask = Mask(read_labels(case.mask, classes)) if classes > 1 else Mask.read(case.mask)
     except MaskError as error:
         return str(error)
     if any("threshold" in note for note in mask.notes):
@@ -128,7 +136,7 @@ def _prepare_case(case: Case, size: int, recipe: DataRecipe):
     shrinking = picture.shape[0] > size
     image = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
     labels, view = (cv2.resize(a, (size, size), interpolation=cv2.INTER_NEAREST) for a in (labels, view))
-    return image, (labels > 0).astype(np.uint8), view, bool(text.any()), digest, hashed
+    return image, labels, view, bool(text.any()), digest, hashed
 
 
 def _view_window(inside: np.ndarray) -> tuple[slice, slice]:
@@ -146,12 +154,6 @@ def _widened(start: int, extent: int, wanted: int, limit: int) -> slice:
     wider = min(max(extent, wanted), limit)
     start = min(max(0, start - (wider - extent) // 2), limit - wider)
     return slice(start, start + wider)
-
-
-def difference_hash(picture: np.ndarray) -> np.ndarray:
-    """64-bit dHash of an (H,W,3) picture: brightness gradients on a 9×8 grid, (8,) uint8."""
-    small = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
-    return np.packbits(small[:, 1:] > small[:, :-1])
 
 
 def augment(pictures: Pictures, index: int, recipe: AugmentationRecipe, seed: int) -> Variant:
@@ -233,8 +235,14 @@ def to_images(x: Tensor) -> np.ndarray:
 
 
 def to_hint(masks: Iterable[np.ndarray]) -> Tensor:
-    """Masks (S,S) {0,1} → hint (B,3,S,S) float32 {0,1}, three equal channels."""
-    return torch.from_numpy(np.stack(list(masks))).float()[:, None].expand(-1, 3, -1, -1)
+    """Masks (S,S) → hint (B,3,S,S) float32 in [0,1]: three equal channels for {0,1}, a colour a class otherwise.
+
+    The first channel is {0,1} always: whether anything lies there.
+    """
+    labels = np.stack(list(masks))
+    if labels.max(initial=0) <= 1:
+        return torch.from_numpy(labels).float()[:, None].expand(-1, 3, -1, -1)
+    return torch.from_numpy(hint_of(labels))
 
 
 def to_frame(maps: Iterable[np.ndarray], latent_size: int) -> Tensor:

@@ -23,7 +23,7 @@ def paste(
     Gradients are kept and colours follow the new place (Pérez et al., Poisson Image Editing, 2003).
 
     Args:
-        image, mask, view: (S,S,3), (S,S) {0,1}, (S,S) uint8; nothing lands where `view` is not 0.
+        image, mask, view: (S,S,3), (S,S) labels, (S,S) uint8; nothing lands where `view` is not 0.
         sources: pictures with their masks; one is drawn for each lesion.
 
     Returns: new image and mask; the same ones where no place was free.
@@ -35,7 +35,7 @@ def paste(
         found = _piece(source, outline, draw, size)
         if found is None:
             continue
-        piece, lesion = found
+        piece, lesion, labels = found
         high, wide = lesion.shape
         reach = cv2.dilate(lesion, np.ones((3, 3), np.uint8), iterations=max(1, min(high, wide) // 10))
         for _ in range(TRIES):
@@ -53,15 +53,15 @@ def paste(
             image = cv2.seamlessClone(
                 np.ascontiguousarray(piece[box]), image, framed[box] * 255, middle, cv2.NORMAL_CLONE
             )
-            mask[window] |= lesion
+            mask[window] |= lesion * labels
             break
     return image, mask
 
 
 def _piece(
     source: np.ndarray, outline: np.ndarray, draw: np.random.Generator, size: int
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """One lesion with a margin at its new size, or None where the outline is empty or lies at the border."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """One lesion with a margin at its new size: picture, place {0,1}, class 1..K; None without, or at the border."""
     ys, xs = np.nonzero(outline)
     radius = size * np.exp(draw.uniform(*np.log(RADIUS)))
     turns, flip = int(draw.integers(4)), bool(draw.integers(2))
@@ -78,9 +78,13 @@ def _piece(
     extent = tuple(max(5, round(scale * e)) for e in (right - left, bottom - top))
     piece = cv2.resize(source[top:bottom, left:right], extent, interpolation=cv2.INTER_AREA)
     part = cv2.resize(
-        outline[top:bottom, left:right].astype(np.float32), extent, interpolation=cv2.INTER_AREA
+        (outline[top:bottom, left:right] > 0).astype(np.float32), extent, interpolation=cv2.INTER_AREA
     )
-    piece, lesion = (np.rot90(a, turns) for a in (piece, (part > 0.5).astype(np.uint8)))
+    inside = outline[top:bottom, left:right]
+    labels = cv2.resize(inside, extent, interpolation=cv2.INTER_NEAREST)
+    labels[labels == 0] = np.bincount(inside[inside > 0]).argmax()  # rims that only the smooth resize reaches
+    found = [np.rot90(a, turns) for a in (piece, (part > 0.5).astype(np.uint8), labels)]
     if flip:
-        piece, lesion = piece[:, ::-1], lesion[:, ::-1]
-    return (np.ascontiguousarray(piece), np.ascontiguousarray(lesion)) if lesion.any() else None
+        found = [a[:, ::-1] for a in found]
+    piece, lesion, labels = (np.ascontiguousarray(a) for a in found)
+    return (piece, lesion, labels) if lesion.any() else None

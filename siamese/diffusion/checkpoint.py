@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from siamese.data.batches import OUTSIDE
 from siamese.data.view import outline
 from siamese.diffusion.model import SiameseDiffusion
+from siamese.diffusion.noise import noise_schedule
 from siamese.errors import CheckpointError, writing
 from siamese.recipe import Recipe, parse_json
 from siamese.shipped import FILE, VIEW, find
 
 FORMAT = "siamese-studio 1"
 DIGESTS = ("training.sha256", "training.dhash")
+EXACT = tuple(f"autoencoder.{name}" for name in ("z_mean", "z_sd", "rgb_weight", "rgb_bias"))  # never rounded
 
 
 @dataclass(frozen=True)
@@ -41,21 +44,25 @@ def save(
     model: SiameseDiffusion,
     folder: Path,
     digests: dict[str, Tensor],
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
     **facts: str | int,
 ) -> Path:
-    """Write `folder/model.safetensors` (floating tensors as `dtype`, recipe in its metadata) and `view.json`.
+    """Write `folder/model.safetensors`, the recipe in its metadata, and `view.json`.
 
     Args:
+        dtype: of floating tensors; None: as they are.
         digests: `training.sha256` (N,32) and `training.dhash` (N,8) uint8.
         facts: further metadata, e.g. stage and step.
     Returns: the file.
     """
     tensors = {
-        name: (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous()
+        name: (value.to(dtype or value.dtype) if value.is_floating_point() else value)
+        .detach()
+        .cpu()
+        .contiguous()
         for name, value in model.state_dict().items()
     }
-    for name in ("autoencoder.z_mean", "autoencoder.z_sd", "autoencoder.rgb_weight", "autoencoder.rgb_bias"):
+    for name in EXACT:
         tensors[name] = model.get_buffer(name).detach().float().cpu().contiguous()
     metadata = {"format": FORMAT, "recipe": model.recipe.json(), **{k: str(v) for k, v in facts.items()}}
     path = folder / FILE
@@ -94,8 +101,8 @@ def is_segmenter(folder: Path) -> bool:
 
 def _metadata(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
-        head = file.read(8)
-    if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04":
+        head = file.read(9)
+    if head[8:9] != b"{" and (head[:1] == b"\x80" or head[:4] == b"PK\x03\x04"):
         raise CheckpointError(
             f"{path} is a pickle, which can run code and is never opened; convert it to safetensors."
         )
@@ -111,7 +118,7 @@ def _metadata(path: Path) -> dict[str, str]:
 def load(
     checkpoint: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Loaded:
-    """Load a checkpoint for sampling.
+    """Load a checkpoint for sampling; the memory at its peak is that of the weights once.
 
     Raises:
         CheckpointError: missing, damaged, unsafe, of another kind, or not fitting its own recipe.
@@ -119,30 +126,57 @@ def load(
     folder = find(checkpoint)
     recipe, metadata = read_recipe(folder)
     path = folder / FILE
-    if recipe.family != "compact":
-        raise CheckpointError(
-            f"{path} is of the family {recipe.family}, which needs text prompts; this version runs the family compact."
-        )
+    tensors, digests = {}, {}
+    for name, value in _tensors(path):
+        if name in DIGESTS:
+            digests[name] = value
+        else:
+            exact = name in EXACT or not value.is_floating_point()
+            tensors[name] = value.to(device) if exact else value.to(device, dtype)
+    model = assemble(recipe, tensors, str(path))
+    model.alphas_bar = model.alphas_bar.to(device)
+    model.eval().requires_grad_(False)
+    return Loaded(model, recipe.name, sha256(path), metadata, digests)
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The model's tensors of a checkpoint in memory of their own, as they were saved.
+
+    Raises:
+        CheckpointError: damaged or truncated.
+    """
+    return {name: value for name, value in _tensors(folder / FILE) if name not in DIGESTS}
+
+
+def assemble(recipe: Recipe, tensors: dict[str, Tensor], where: str) -> SiameseDiffusion:
+    """A model that takes `tensors` over as they are, without copies and without weights of its own before.
+
+    Raises:
+        CheckpointError: `where` does not fit the recipe.
+    """
+    with torch.device("meta"):
+        model = SiameseDiffusion(recipe)
     try:
-        tensors = load_file(path)
+        model.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(
+            f"{where} does not fit its own recipe ({reason}); copy it again from its source."
+        ) from None
+    model.alphas_bar = noise_schedule(recipe.diffusion).alphas_cumprod.clone()
+    return model
+
+
+def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
+    """Names and tensors of a file, read one after another: a file that changes later changes no model."""
+    try:
+        with safe_open(path, framework="pt", backend="pread") as file:
+            for name in file.keys():  # noqa: SIM118 - no mapping
+                yield name, file.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is damaged or truncated ({error}); copy it again from its source."
         ) from None
-    digests = {name: tensors.pop(name) for name in DIGESTS if name in tensors}
-    model = SiameseDiffusion(recipe)
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(
-            f"{path} does not fit its own recipe ({reason}); copy it again from its source."
-        ) from None
-    model.to(device=device, dtype=dtype).eval().requires_grad_(False)
-    for name in ("z_mean", "z_sd", "rgb_weight", "rgb_bias"):
-        setattr(model.autoencoder, name, getattr(model.autoencoder, name).float())
-    model.alphas_bar = model.alphas_bar.float()
-    return Loaded(model, recipe.name, sha256(path), metadata, digests)
 
 
 def sha256(path: Path) -> str:

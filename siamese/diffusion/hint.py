@@ -1,14 +1,21 @@
-"""Dense Hint Input (DHI): a hint picture becomes features at latent resolution.
+"""A hint picture becomes features at latent resolution: densely (DHI), or plainly as in ControlNet.
 
 Source: Siamese-Diffusion §3.3 and its release ("FeatureExtractor"); attribute names are the release's, so that its
-weights map one to one.
+weights map one to one. The plain one: ControlNet (arXiv 2302.05543), the rows without DHI of the paper's Table 5.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
+from diffusers.models.controlnets.controlnet import ControlNetConditioningEmbedding
 from torch import Tensor, nn
+
+from siamese.sections import HintRecipe
+
+PLAIN_WIDTHS = (16, 32, 96, 256)  # ControlNet's, for three halvings
 
 
 class ResidualBlock(nn.Module):
@@ -75,3 +82,32 @@ class DenseHintInput(nn.Module):
             x = self.get_submodule(f"patch_merge{k}")(x)
             x = self.get_submodule(f"layer{k + 2}")(self.get_submodule(f"conv_before_res{k + 2}")(x))
         return self.conv_out(x)
+
+
+class PlainHintInput(ControlNetConditioningEmbedding):
+    """ControlNet's hint encoder: hint (B,3,S,S) in [0,1] → features (B,D,S/f,S/f), f = unshuffle · 2^merges.
+
+    Two 3×3 convolutions for each halving, the second of stride 2, one before and a zero-initialised one behind: eight
+    at f = 8, 1,086,480 parameters at D = 320. Fewer halvings leave out the narrowest widths.
+
+    Args:
+        out_channels: width D of the U-Net's first convolution.
+        merges: halvings by strided convolutions.
+        unshuffle: pixel-unshuffle in front (1 in ControlNet).
+    """
+
+    def __init__(self, out_channels: int, merges: int, unshuffle: int = 1):
+        widths = (PLAIN_WIDTHS[:1] * merges + PLAIN_WIDTHS[1:])[-(merges + 1) :]
+        super().__init__(out_channels, 3 * unshuffle**2, widths)
+        self.unshuffle = unshuffle
+
+    def forward(self, hint: Tensor) -> Tensor:
+        return super().forward(F.pixel_unshuffle(hint, self.unshuffle))
+
+
+def hint_input(recipe: HintRecipe, out_channels: int, factor: int) -> nn.Module:
+    """The hint encoder that a recipe names, for an autoencoder of `factor` pixels per latent."""
+    merges = int(math.log2(factor // recipe.unshuffle))
+    if recipe.kind == "plain":
+        return PlainHintInput(out_channels, merges, recipe.unshuffle)
+    return DenseHintInput(out_channels, merges, recipe.widths, recipe.unshuffle)

@@ -12,6 +12,7 @@ from torch import Tensor
 from siamese.sections import DiffusionRecipe
 
 TIMESTEPS = 1000
+BETA_START, BETA_END = 0.00085, 0.012  # of the scaled linear schedule
 BETAS = {"cosine": "squaredcos_cap_v2", "scaled_linear": "scaled_linear"}
 PREDICTIONS = {"v": "v_prediction", "eps": "epsilon"}
 
@@ -20,8 +21,8 @@ def noise_schedule(recipe: DiffusionRecipe) -> DDIMScheduler:
     """The forward process as a diffusers scheduler: T = 1000, alphas_bar by name (Eq. 1)."""
     return DDIMScheduler(
         num_train_timesteps=TIMESTEPS,
-        beta_start=0.00085,
-        beta_end=0.012,
+        beta_start=BETA_START,
+        beta_end=BETA_END,
         beta_schedule=BETAS[recipe.schedule],
         prediction_type=PREDICTIONS[recipe.prediction],
         rescale_betas_zero_snr=recipe.zero_terminal_snr,

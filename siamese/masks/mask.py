@@ -13,6 +13,7 @@ import numpy as np
 
 from siamese.atomic import write_atomically
 from siamese.errors import MaskError
+from siamese.masks.classes import hint_of
 from siamese.masks.header import READABLE, announced_size, kind
 
 LARGEST_FILE = 64 * 1024 * 1024  # bytes
@@ -92,24 +93,7 @@ class Mask:
             MaskError: missing, a folder, empty, too large, damaged, or not a picture; the file is named.
         """
         path = Path(path)
-        try:
-            found = path.stat()
-            if stat.S_ISDIR(found.st_mode):
-                raise MaskError(f"{path} is a folder, not a mask file; choose {READABLE} inside it.")
-            if not stat.S_ISREG(found.st_mode):
-                raise MaskError(f"{path} is not an ordinary file; {READABLE} was expected.")
-            if found.st_size > LARGEST_FILE:
-                raise MaskError(_too_many_bytes(path.name, found.st_size))
-            with path.open("rb") as file:
-                data = file.read(LARGEST_FILE + 1)
-        except FileNotFoundError as error:
-            raise MaskError(f"There is no file {path}; check the name, {READABLE} was expected.") from error
-        except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
-            reason = getattr(error, "strerror", None) or str(error)
-            raise MaskError(
-                f"{str(path)!r} cannot be read ({reason}); copy it to a folder you may read."
-            ) from error
-        return cls.from_png(data, path.name)
+        return cls.from_png(file_bytes(path), path.name)
 
     @classmethod
     def from_png(cls, data: bytes, name: str = "mask") -> Mask:
@@ -122,25 +106,7 @@ class Mask:
         Raises:
             MaskError: as `read`.
         """
-        if not data:
-            raise MaskError(f"{name} is empty (0 bytes); save the mask again as a PNG picture.")
-        if len(data) > LARGEST_FILE:
-            raise MaskError(_too_many_bytes(name, len(data)))
-        what = kind(data)
-        if what not in ("PNG", "JPEG", "BMP", "TIFF"):
-            raise MaskError(f"{name} is {what}, not a picture; save the mask as a PNG picture.")
-        size = announced_size(data)
-        if size is None:
-            raise MaskError(_damaged(name, what))
-        _check_size(*size, name)
-        try:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error as error:
-            raise MaskError(_damaged(name, what)) from error
-        if pixels is None:
-            raise MaskError(_damaged(name, what))
-        if pixels.ndim == 3 and pixels.shape[2] in (3, 4):  # OpenCV stores blue first
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+        pixels = decoded(data, name)
         try:
             return cls.from_array(pixels)
         except MaskError as error:
@@ -182,9 +148,8 @@ class Mask:
         return Mask(labels, tuple(notes))
 
     def hint(self, size: int) -> np.ndarray:
-        """The model's input: (3,S,S) float32 {0,1}, S = `size` pixels, nearest neighbour."""
-        lesion = (self.resized(size).labels > 0).astype(np.float32)
-        return np.repeat(lesion[None], 3, axis=0)
+        """The model's input: (3,S,S) float32, S = `size` pixels, nearest neighbour; {0,1} but for several classes."""
+        return hint_of(self.resized(size).labels)
 
     @cached_property
     def digest(self) -> str:
@@ -201,6 +166,69 @@ class Mask:
     def empty(self) -> bool:
         """True when nothing is drawn."""
         return not self.labels.any()
+
+
+def file_bytes(path: Path) -> bytes:
+    """The content of a picture file, at most 64 MB; MaskError as `Mask.read`."""
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise MaskError(f"{path} is a folder, not a mask file; choose {READABLE} inside it.")
+        if not stat.S_ISREG(found.st_mode):
+            raise MaskError(f"{path} is not an ordinary file; {READABLE} was expected.")
+        if found.st_size > LARGEST_FILE:
+            raise MaskError(_too_many_bytes(path.name, found.st_size))
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        raise MaskError(f"There is no file {path}; check the name, {READABLE} was expected.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MaskError(
+            f"{str(path)!r} cannot be read ({reason}); copy it to a folder you may read."
+        ) from error
+
+
+def decoded(data: bytes, name: str) -> np.ndarray:
+    """The pixels of a mask file as they are stored: (H,W), RGB or RGBA, 8 or 16 bit; MaskError as `Mask.read`."""
+    if not data:
+        raise MaskError(f"{name} is empty (0 bytes); save the mask again as a PNG picture.")
+    if len(data) > LARGEST_FILE:
+        raise MaskError(_too_many_bytes(name, len(data)))
+    what = kind(data)
+    if what not in ("PNG", "JPEG", "BMP", "TIFF"):
+        raise MaskError(f"{name} is {what}, not a picture; save the mask as a PNG picture.")
+    size = announced_size(data)
+    if size is None:
+        raise MaskError(_damaged(name, what))
+    _check_size(*size, name)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise MaskError(_damaged(name, what)) from error
+    if pixels is None:
+        raise MaskError(_damaged(name, what))
+    if pixels.ndim == 3 and pixels.shape[2] in (3, 4):  # OpenCV stores blue first
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    return pixels
+
+
+def read_labels(path: str | Path, count: int) -> np.ndarray:
+    """Read a label picture: (H,W) uint8, 0..`count`.
+
+    Raises:
+        MaskError: unreadable as `Mask.read`, in colour, or with a value above `count`.
+    """
+    path = Path(path)
+    pixels = decoded(file_bytes(path), path.name)
+    if pixels.ndim != 2 or pixels.dtype != np.uint8:
+        raise MaskError(f"{path.name} is no label picture; PNG with one channel of 8 bit was expected.")
+    if int(pixels.max()) > count:
+        raise MaskError(
+            f"{path.name} holds label {int(pixels.max())}; dataset.json names {count} classes, so 0..{count} was "
+            "expected."
+        )
+    return pixels
 
 
 def _to_bytes(array: np.ndarray, notes: list[str]) -> np.ndarray:

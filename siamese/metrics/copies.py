@@ -42,11 +42,18 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
     return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
 
 
-def nearest(images: np.ndarray, training: np.ndarray, features: Features) -> Nearest:
-    """The nearest rows of `training` (M,D) to `features` of each picture in its 8 orientations, Euclidean."""
+def nearest(
+    images: np.ndarray, training: np.ndarray, features: Features, apart: np.ndarray | None = None
+) -> Nearest:
+    """The nearest rows of `training` (M,D) to `features` of each picture in its 8 orientations, Euclidean.
+
+    `apart` (N,): for each picture the row of `training` that is the picture itself, and is left out.
+    """
     distances = np.stack([_squared(features(turned), training) for turned in orientations(images)]).min(
         axis=0
     )
+    if apart is not None:
+        distances[np.arange(len(images)), apart] = np.inf
     index = distances.argmin(axis=1)
     return Nearest(np.sqrt(distances[np.arange(len(images)), index]), index)
 

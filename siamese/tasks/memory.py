@@ -70,7 +70,7 @@ def _numbers(recipe_json: str, stage: Stage) -> tuple[dict[str, int], int]:
 
 @cache
 def _alive(recipe_json: str, stage: Stage, part: int, autocast: torch.dtype | None, later: bool) -> int:
-    return rehearsal.footprint(parse_json(recipe_json), stage, part, autocast, later).alive
+    return rehearsal.alive(parse_json(recipe_json), stage, part, autocast, later)
 
 
 def _standing(recipe: Recipe, stage: Stage) -> Memory:
@@ -84,7 +84,7 @@ def _standing(recipe: Recipe, stage: Stage) -> Memory:
 def _stage_memory(recipe: Recipe, stage: Stage, autocast: torch.dtype | None) -> Memory:
     settings, standing = recipe.stage(stage), _standing(recipe, stage)
     part = -(-settings.batch // settings.accumulate)
-    same = settings.model_copy(update={"batch": 1, "accumulate": 1})  # what the footprint does not depend on
+    same = settings.model_copy(update={"batch": 1, "accumulate": 1})  # the bytes alive do not depend on them
     blank = recipe.model_copy(update={f"train_{stage}": same}).json()
     alive = max(standing.alive, _alive(blank, stage, part, autocast, settings.accumulate > 1))
     return Memory(stage, standing.weights, standing.optimizer, standing.averages, alive)

@@ -21,7 +21,7 @@ from siamese.tasks.memory import GIB, Fit, Memory, fit, memory_of, numbers, size
 CARDS = (11, 24, 80)  # GB of memory of graphics cards that people have
 KEPT = 2  # checkpoints that a stage keeps at most while it trains, and one more while it is written
 PEAK = 312e12  # operations a second of an A100 in bf16 (its data sheet)
-REACHED = 0.4  # share of that which training of this kind reaches; an assumption, not measured here
+REACHED = 0.3  # share of that which training of this kind reaches; an assumption, not measured here
 PAPER_NEEDS = 24  # GB of a card that sd15 trains on, by this plan; weights, gradients and states alone are 16
 
 
@@ -234,7 +234,7 @@ def _hours(
     """Hours of all stages, and how they were found."""
     if recipe.family == "sd15" and where.type != "cuda":
         work = sum(
-            rehearsal.work_of(recipe, stage, torch.bfloat16)
+            rehearsal.operations(recipe, stage, torch.bfloat16)
             * recipe.stage(stage).steps
             * recipe.stage(stage).batch
             for stage in recipe.stages
@@ -254,7 +254,7 @@ def _hours(
                 total += encode * pictures * recipe.augmentation.variants
     return (
         total / 3600,
-        f"measured on this machine ({where.type}) by a few steps of each stage, when nothing else runs",
+        f"measured on this machine ({where.type}), as busy as it is now, by a few steps of each stage",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,19 +30,6 @@ from siamese.tasks.latents import Latents
 from siamese.tasks.stages import AutoencoderTask, Batch, Bench, SegmenterTask, StageTask
 
 TRIED = 5  # pictures of a real trial: one of them at t ≤ T_tau, a fifth, as in training
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What one part of a step needs.
-
-    Args:
-        alive: most bytes alive at once beside weights and optimiser: gradients, activations, casts.
-        flops: floating-point operations of forward and backward, one multiply-add counted as two.
-    """
-
-    alive: int
-    flops: float
 
 
 @dataclass(frozen=True)
@@ -76,39 +63,33 @@ def cast(recipe: Recipe, stage: Stage, device: torch.device, autocast: torch.dty
     return Cast(whole, task)
 
 
-def footprint(
-    recipe: Recipe, stage: Stage, part: int, autocast: torch.dtype | None, later: bool = False
-) -> Footprint:
-    """Memory and work of `part` pictures computed together, forward and backward, in the dearest phase of a stage.
+def alive(recipe: Recipe, stage: Stage, part: int, autocast: torch.dtype | None, later: bool = False) -> int:
+    """Most bytes alive at once beside weights and optimiser (gradients, activations, casts), in the dearest phase.
 
-    `later`: the gradients of earlier parts of the step are there already.
-    L_m' runs apart and on fewer pictures than L_m, so it needs no more memory; its work is in `work_of`.
+    L_m' runs apart and on fewer pictures than L_m, so it needs no more.
+
+    Args:
+        part: pictures computed together. later: the gradients of earlier parts of the step are there already.
     """
-    loss = recipe.loss.model_copy(
-        update={"K_tau": 1.0}
-    )  # never L_m': which pictures it takes depends on their t: content
-    recipe = recipe.model_copy(update={"loss": loss})
-    keys = torch.zeros(part, dtype=torch.int64)  # seeds of noise: the stage reads their values
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        found = cast(recipe, stage, torch.device("cpu"), autocast)
-        batch = _blank_batch(recipe, stage, part)
-        if "key" in batch:
-            batch["key"] = keys
-        with _Alive() as alive, FlopCounterMode(display=False) as flops:
-            if later:
-                for parameter in found.task.trained.parameters():
-                    parameter.grad = torch.zeros_like(parameter)
-            _step(found, batch, recipe.stage(stage).steps - 1, autocast)
-        return Footprint(alive.peak, flops.get_total_flops())
+    found = _Alive()
+    _rehearse(recipe, stage, part, autocast, found, later)
+    return found.peak
 
 
-def work_of(recipe: Recipe, stage: Stage, autocast: torch.dtype | None) -> float:
-    """Floating-point operations of a picture, the mean over the steps of a stage."""
-    full = footprint(recipe, stage, 2, autocast).flops / 2
+def operations(recipe: Recipe, stage: Stage, autocast: torch.dtype | None) -> float:
+    """Floating-point operations of a picture, forward and backward, the mean over a stage; a multiply-add is two."""
+
+    def counted(changed: Recipe) -> float:
+        found = FlopCounterMode(
+            display=False
+        )  # never beside _Alive: it keeps what is computed twice from going
+        _rehearse(changed, stage, 2, autocast, found)
+        return found.get_total_flops() / 2
+
+    full = counted(recipe)
     if stage != "siamese" or recipe.loss.objective == "mask":
         return full
-    mask = recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"objective": "mask"})})
-    alone = footprint(mask, stage, 2, autocast).flops / 2
+    alone = counted(recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"objective": "mask"})}))
     share = recipe.train_siamese.mask_only
     augmented = 0.0
     if recipe.loss.objective == "siamese" and recipe.loss.w_a > 0:
@@ -148,6 +129,32 @@ def encoding_seconds(recipe: Recipe, device: torch.device, autocast: torch.dtype
         begun = time.perf_counter()
         model.autoencoder.encode(x).cpu()
     return (time.perf_counter() - begun) / len(x)
+
+
+def _rehearse(
+    recipe: Recipe,
+    stage: Stage,
+    part: int,
+    autocast: torch.dtype | None,
+    watching: AbstractContextManager,
+    later: bool = False,
+) -> None:
+    """The last step of a stage on tensors without content, `watching` it."""
+    loss = recipe.loss.model_copy(
+        update={"K_tau": 1.0}
+    )  # never L_m': which pictures it takes depends on content
+    recipe = recipe.model_copy(update={"loss": loss})
+    keys = torch.zeros(part, dtype=torch.int64)  # seeds of noise: the stage reads their values
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        found = cast(recipe, stage, torch.device("cpu"), autocast)
+        batch = _blank_batch(recipe, stage, part)
+        if "key" in batch:
+            batch["key"] = keys
+        with watching:
+            if later:
+                for parameter in found.task.trained.parameters():
+                    parameter.grad = torch.zeros_like(parameter)
+            _step(found, batch, recipe.stage(stage).steps - 1, autocast)
 
 
 def _step(found: Cast, batch: Batch, step: int, autocast: torch.dtype | None) -> None:

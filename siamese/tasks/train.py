@@ -77,6 +77,12 @@ def train(request: TrainRequest) -> Iterator[Event]:
         recipe = recipe.model_copy(
             update={"styles": tuple(dict.fromkeys(s for d in datasets for s in d.styles))}
         )
+    unknown = [s for d in datasets for s in d.styles if s not in recipe.styles]
+    if unknown:
+        raise RecipeError(
+            f"The data hold the style {unknown[0]}, which is not among the recipe's styles {list(recipe.styles)}; "
+            "add it, or leave styles empty to take those of the data."
+        )
     if recipe.family == "sd15" and not recipe.prompts:
         known = {style: text for d in datasets for style, text in d.prompts.items()}
         if known:

@@ -226,7 +226,7 @@ def test_impossible_sizes_are_refused(size):
 
 @pytest.mark.parametrize("size", [16, 64, 100])
 def test_hint_is_three_planes_of_zeros_and_ones(size):
-    mask = Mask(disc().astype(np.uint8) * 2)  # a class above 1 is a lesion too
+    mask = Mask(disc().astype(np.uint8))
     hint = mask.hint(size)
     assert hint.shape == (3, size, size) and hint.dtype == np.float32 and hint.flags.c_contiguous
     assert set(np.unique(hint)) == {0.0, 1.0}

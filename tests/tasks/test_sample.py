@@ -252,7 +252,7 @@ def bad_checkpoints(
         ("misfit", "does not fit its own recipe"),
         ("empty", "No checkpoint"),
         ("recipe", "did you mean 'size'"),
-        ("sd15", "of the family sd15"),
+        ("sd15", "does not fit its own recipe"),
         ("segmenter", "is a segmenter"),
     ],
 )

@@ -301,3 +301,10 @@ def test_publishing_keeps_the_weights_and_no_path_of_this_machine(
         for name, value in before.items()
         if value.is_floating_point() and not name.startswith(("autoencoder.z_", "autoencoder.rgb_"))
     )
+
+
+def test_data_of_another_style_than_the_recipes_is_refused(small_dataset: Path, tmp_path: Path) -> None:
+    settings = recipe.read(TINY, ['styles=["elsewhere"]'])
+    with pytest.raises(RecipeError, match="style drawn, which is not among the recipe's styles"):
+        list(train(TrainRequest(settings, (small_dataset,), tmp_path / "run", precision="fp32")))
+    assert not (tmp_path / "run").exists()

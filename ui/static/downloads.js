@@ -95,5 +95,5 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   }
 
-  space.Downloads = Downloads;
+  Object.assign(space, { Downloads, bytes, give });
 })();

@@ -152,6 +152,10 @@
       const raster = space.rasterOf(runs, width, height);
       desk.edit(() => engine.replace(raster, width, height), words);
     };
+    space.fieldOfView = (corners) => {
+      view.field = corners;
+      view.draw();
+    };
     window.__mask = {
       area: () => engine.area(),
       hash: () => engine.hash(),

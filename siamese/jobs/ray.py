@@ -1,0 +1,109 @@
+"""The same work on a Ray cluster, through its Jobs API; an optional extra: `pip install "ray[default]"`.
+
+Whoever reaches a Ray cluster's port runs programs on it: private networks only, and with a token. RAY_AUTH_MODE=token
+and RAY_AUTH_TOKEN are set for the head and for us alike; Ray's client reads them. The cluster itself is nobody's to end
+from here: `ray stop` would end every Ray process of a computer.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from siamese.errors import MachineError, SiameseError
+from siamese.jobs.status import State, Status
+
+STATES: dict[str, State] = {
+    "PENDING": "queued",
+    "RUNNING": "running",
+    "SUCCEEDED": "finished",
+    "STOPPED": "stopped",
+    "FAILED": "failed",
+}
+SAVE = "30"  # seconds from TERM to KILL when a job is stopped: time to save
+
+
+class RayCluster:
+    """A Ray cluster by the address of its dashboard, e.g. "http://head:8265".
+
+    Raises:
+        MachineError: Ray is not installed, nobody answers there, or the token is wrong.
+    """
+
+    def __init__(self, address: str):
+        try:
+            from ray.exceptions import RayError
+            from ray.job_submission import JobSubmissionClient
+        except ImportError:
+            raise MachineError(
+                'Ray is not installed here; pip install "ray[default]" into this Python.'
+            ) from None
+        self.address = address
+        self._refusals = (RayError, ConnectionError, RuntimeError, OSError)
+        with self._asking():
+            self._client = JobSubmissionClient(address)
+
+    def submit(self, packed: Path, run: Path, gpus: int = 1, python: str = "python3") -> str:
+        """Train there what `siamese.jobs.cluster.pack` wrote, or go on with it.
+
+        Args:
+            packed: the zip. run: the run folder, on a disk that every computer of the cluster sees.
+            gpus: GPUs of one computer, 0: on the CPU. python: the Python there that has the packages.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            SiameseError: no such zip. MachineError: the cluster refuses.
+        """
+        settings = {"RUN": str(run), "PYTHON": python, "GPUS": str(max(1, gpus))}
+        with tempfile.TemporaryDirectory(prefix="siamese-ray-") as folder, self._asking():
+            try:
+                with zipfile.ZipFile(packed) as archive:
+                    archive.extractall(folder)  # our own writing; extractall keeps every path inside
+            except (OSError, zipfile.BadZipFile) as error:
+                raise SiameseError(f"{packed} is not what `jobs pack` wrote ({error}).") from error
+            return self._client.submit_job(
+                entrypoint="exec bash run.sh",
+                runtime_env={"working_dir": folder, "env_vars": settings},
+                entrypoint_num_gpus=gpus or None,
+                metadata={"RAY_JOB_STOP_WAIT_TIME_S": os.environ.get("RAY_JOB_STOP_WAIT_TIME_S", SAVE)},
+            )
+
+    def status(self, id: str) -> Status:
+        """How a job stands.
+
+        Raises:
+            MachineError: nobody answers, or there is no such job.
+        """
+        with self._asking():
+            found = self._client.get_job_info(id)
+        word = str(getattr(found.status, "value", found.status))
+        failed = word == "FAILED"
+        return Status(STATES.get(word, "interrupted"), reason=(found.message or "") if failed else "")
+
+    def log(self, id: str, offset: int = 0) -> tuple[str, int]:
+        """What a job printed from character `offset` on, and the offset to go on from."""
+        with self._asking():
+            text = self._client.get_job_logs(id)
+        return text[offset:], len(text)
+
+    def stop(self, id: str) -> None:
+        """Ask a job to save and stop; returns at once."""
+        with self._asking():
+            self._client.stop_job(id)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except self._refusals as error:
+            said = str(error).strip().splitlines()
+            raise MachineError(
+                f"The Ray cluster at {self.address} refuses ({said[0][:200] if said else type(error).__name__}); check "
+                "its address, and that RAY_AUTH_MODE=token and RAY_AUTH_TOKEN are set here as on its head."
+            ) from error
