@@ -180,10 +180,15 @@ PRESETS: dict[str, Preset] = {
     found.name: found
     for found in (
         *(
-            Preset(f"finetune-{s.pictures}", f"{COMPACT} from --start {START}. {s.sentence}", s.finetune)
+            Preset(
+                f"finetune-{s.pictures}", f"{COMPACT} with --start {START}, {s.label.lower()}.", s.finetune
+            )
             for s in SIZES
         ),
-        *(Preset(f"scratch-{s.pictures}", f"{COMPACT} from nothing. {s.sentence}", s.scratch) for s in SIZES),
+        *(
+            Preset(f"scratch-{s.pictures}", f"{COMPACT} from nothing, {s.label.lower()}.", s.scratch)
+            for s in SIZES
+        ),
         *ABLATIONS,
     )
 }

@@ -184,10 +184,10 @@ class Runs:
             "used": choice.point if choice and choice.run == job.id else "",
             "notices": [failed, *notices] if failed and not status.reason else notices,
             "log": log,
-            "cure": list(status.cure),
             "can": {
                 "stop": status.active and not (job.folder / "cancel").exists(),
                 "resume": status.resumable and bool(job.arguments),
+                "ease": status.resumable and bool(status.cure),
                 "use": bool(best) and not (choice and choice.run == job.id and choice.point == best),
                 "duplicate": bool(recipe) or (job.folder / FORM).is_file(),
                 "pack": bool(recipe) and bool(data_of(job)),

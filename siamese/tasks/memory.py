@@ -38,7 +38,7 @@ class Memory:
 class Fit:
     """Does it fit on a card of so many GB in bf16, and with which settings? `settings` None: with none of them."""
 
-    gigabytes: int
+    gigabytes: float
     settings: tuple[str, ...] | None
     needed: int
 
@@ -46,10 +46,10 @@ class Fit:
     def sentence(self) -> str:
         need = size_of(self.needed)
         if self.settings is None:
-            return f"{self.gigabytes} GB: does not fit, {need} at the least."
+            return f"{self.gigabytes:g} GB: does not fit, {need} at the least."
         if not self.settings:
-            return f"{self.gigabytes} GB: fits as it is, {need}."
-        return f"{self.gigabytes} GB: fits with {' '.join(f'--set {s}' for s in self.settings)}, {need}."
+            return f"{self.gigabytes:g} GB: fits as it is, {need}."
+        return f"{self.gigabytes:g} GB: fits with {' '.join(f'--set {s}' for s in self.settings)}, {need}."
 
 
 def numbers(recipe: Recipe, stage: Stage) -> tuple[dict[str, int], int]:
@@ -95,7 +95,7 @@ def memory_of(recipe: Recipe, autocast: torch.dtype | None) -> Memory:
     return max((_stage_memory(recipe, stage, autocast) for stage in recipe.stages), key=lambda m: m.total)
 
 
-def fit(recipe: Recipe, gigabytes: int) -> Fit:
+def fit(recipe: Recipe, gigabytes: float) -> Fit:
     """The cheapest settings with which every stage fits: parts first (same result), then activations computed twice
     (a third slower), then states in 8 bit (an extra package)."""
     room = USABLE * gigabytes * GIB

@@ -29,6 +29,7 @@ from siamese.tasks.denoising import BaseTask, SiameseTask
 from siamese.tasks.latents import Latents
 from siamese.tasks.stages import AutoencoderTask, Batch, Bench, SegmenterTask, StageTask
 
+ROUNDS = 3
 TRIED = 5  # pictures of a real trial: one of them at t ≤ T_tau, a fifth, as in training
 
 
@@ -100,7 +101,7 @@ def operations(recipe: Recipe, stage: Stage, autocast: torch.dtype | None) -> fl
 def seconds(
     recipe: Recipe, stage: Stage, device: torch.device, autocast: torch.dtype | None, most: float
 ) -> float:
-    """Seconds a picture of a stage takes on this machine, measured for about `most` seconds (one step at least)."""
+    """Seconds a picture of a stage takes on this machine: the mean of one to three steps, in about `most` seconds."""
     found = cast(recipe, stage, device, autocast)
     batch = {name: value.to(device) for name, value in _blank_batch(recipe, stage, TRIED).items()}
     steps = recipe.stage(stage).steps
@@ -112,7 +113,7 @@ def seconds(
     for step, share in shares:
         _step(found, batch, step, autocast)  # kernels are chosen at the first
         begun, rounds = time.perf_counter(), 0
-        while not rounds or time.perf_counter() - begun < most / len(shares):
+        while not rounds or (rounds < ROUNDS and time.perf_counter() - begun < most / len(shares)):
             _step(found, batch, step, autocast)
             rounds += 1
         total += share * (time.perf_counter() - begun) / rounds / TRIED

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from siamese import recipe
+from siamese.events import Scalars
+from siamese.tasks.train import TrainRequest, train
 from tests.conftest import ROOT, TINY
 
 STEPS = 8
@@ -23,14 +26,35 @@ SETTINGS = [
 ]
 
 
-def trained(run: Path, dataset: Path, start: Path, processes: int, *more: str) -> dict[str, dict[int, dict]]:
+def request(run: Path, dataset: Path, start: Path, *more: str) -> TrainRequest:
+    settings = recipe.read(TINY, (*SETTINGS, *more))
+    return TrainRequest(settings, (dataset,), run, start=str(start), device="cpu", precision="fp32")
+
+
+def alone_here(given: TrainRequest) -> dict[str, dict[int, dict]]:
+    """Losses of each stage and step of a training in this process."""
+    found: dict[str, dict[int, dict]] = {}
+    for event in train(given):
+        if isinstance(event, Scalars):
+            found.setdefault(event.stage, {})[event.step] = event.values
+    return found
+
+
+def two_processes(run: Path, dataset: Path, start: Path) -> dict[str, dict[int, dict]]:
     """Losses of each stage and step, from the run's own record."""
-    python = [sys.executable, "-m"]
-    if processes > 1:
-        python += ["torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "-m", "--"]
-    command = [*python, "siamese", "train", str(TINY), "--data", str(dataset), "--run", str(run)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "-m",
+        "--",
+    ]
+    command += ["siamese", "train", str(TINY), "--data", str(dataset), "--run", str(run)]
     command += ["--start", str(start), "--precision", "fp32", "--device", "cpu"]
-    for setting in (*SETTINGS, *more):
+    for setting in SETTINGS:
         command += ["--set", setting]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
@@ -48,7 +72,7 @@ def trained(run: Path, dataset: Path, start: Path, processes: int, *more: str) -
 @pytest.fixture(scope="module")
 def alone(small_dataset: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory):
     run = tmp_path_factory.mktemp("alone")
-    return run, trained(run, small_dataset, tiny_checkpoint, 1)
+    return run, alone_here(request(run, small_dataset, tiny_checkpoint))
 
 
 def same(found: dict[str, dict[int, dict]], wanted: dict[str, dict[int, dict]]) -> None:
@@ -69,7 +93,7 @@ def test_two_processes_compute_what_one_does(
     alone, small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:  # noqa: ANN001
     run, wanted = alone
-    same(trained(tmp_path, small_dataset, tiny_checkpoint, 2), wanted)
+    same(two_processes(tmp_path, small_dataset, tiny_checkpoint), wanted)
     last = f"checkpoints/siamese-{STEPS:07d}/model.safetensors"
     ours, theirs = load_file(tmp_path / last), load_file(run / last)
     assert ours.keys() == theirs.keys()
@@ -81,11 +105,16 @@ def test_a_step_in_parts_computes_what_one_does(
 ) -> None:  # noqa: ANN001
     parts = ("train_base.accumulate=2", "train_siamese.accumulate=4")
     parts += ("compute.gradient_checkpointing=true", "compute.channels_last=true")
-    same(trained(tmp_path, small_dataset, tiny_checkpoint, 1, *parts), alone[1])
+    same(alone_here(request(tmp_path, small_dataset, tiny_checkpoint, *parts)), alone[1])
 
 
 @pytest.mark.soak
-def test_compiled_blocks_compute_the_same(
-    alone, small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:  # noqa: ANN001
-    same(trained(tmp_path, small_dataset, tiny_checkpoint, 1, "compute.compile=true"), alone[1])
+def test_compiled_blocks_compute_the_same(small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """The base stage alone: compiling for the processor takes minutes."""
+    short = ('stages=["base"]', "train_base.steps=2")
+    plain = alone_here(request(tmp_path / "plain", small_dataset, tiny_checkpoint, *short))
+    compiled = alone_here(
+        request(tmp_path / "compiled", small_dataset, tiny_checkpoint, *short, "compute.compile=true")
+    )
+    for step, values in plain["base"].items():
+        assert compiled["base"][step] == pytest.approx(values, rel=1e-4)

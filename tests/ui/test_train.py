@@ -22,8 +22,8 @@ SHORT = {
     "stages": '["autoencoder", "base", "siamese"]',
     "train_autoencoder.steps": "10",
     "train_base.steps": "10",
-    "train_siamese.steps": "80",
-    "train_siamese.preview_every": "5",
+    "train_siamese.steps": "40",
+    "train_siamese.preview_every": "20",
 }
 
 
@@ -89,7 +89,7 @@ def test_from_a_zip_to_a_model_in_the_studio(context, station, ward):
     page.locator("#train-name").fill("first try")
     page.locator("#train-go").click()
     run = page.locator("#train-run")
-    expect(page.locator("#train-title")).to_have_text("first try")
+    expect(page.locator("#train-title")).to_have_text("first try", timeout=PATIENCE)
     expect(run.locator(".tr-chart path.tr-curve").first).to_be_visible(timeout=PATIENCE)
     page.wait_for_selector("#train-previews img[src^=data]", timeout=PATIENCE)
     page.locator("#train-stop").click()
@@ -101,14 +101,14 @@ def test_from_a_zip_to_a_model_in_the_studio(context, station, ward):
     expect(run).to_have_attribute("data-state", "finished", timeout=PATIENCE)
     expect(run).to_contain_text("Trained to the end")
     expect(page.locator(".tr-segment[aria-pressed=true]")).to_have_text("Siamese (outlines)")
-    assert page.locator(".tr-small").count() > 5
+    assert page.locator(".tr-small").count() >= 3
     assert not re.search("anna|Doe|lonely", page.locator("#train-run").inner_text())
 
     page.locator("#train-use").click()
-    expect(page.locator("#train-said")).to_contain_text("first try, step 80", timeout=PATIENCE)
-    expect(page.locator("#train-model")).to_contain_text("first try, step 80")
+    expect(page.locator("#train-said")).to_contain_text("first try, step 40", timeout=PATIENCE)
+    expect(page.locator("#train-model")).to_contain_text("first try, step 40")
     page.get_by_role("tab", name="Studio").click()
-    expect(page.locator("#machine")).to_contain_text("Model first try, step 80 is ready")
+    expect(page.locator("#machine")).to_contain_text("Model first try, step 40 is ready")
     page.locator("#generate").click()
     page.wait_for_selector(".st[data-state=done]", timeout=PATIENCE)
 
@@ -116,7 +116,7 @@ def test_from_a_zip_to_a_model_in_the_studio(context, station, ward):
     station.start()
     page.reload()
     ready(page)
-    expect(page.locator("#machine")).to_contain_text("first try, step 80 is ready", timeout=PATIENCE)
+    expect(page.locator("#machine")).to_contain_text("first try, step 40 is ready", timeout=PATIENCE)
     page.get_by_role("tab", name="Train").click()
     page.locator("#train-home").click()
     expect(page.locator("#train-home")).to_have_count(0, timeout=PATIENCE)
@@ -150,7 +150,7 @@ def test_settings_are_checked_where_they_are_typed_and_duplicated(context, stati
     assert 0 < page.locator(".tr-table tbody tr:visible").count() < 12
     page.wait_for_function("!document.querySelector('#train-go').disabled")
     page.locator("#train-go").click()
-    expect(page.locator("#train-title")).to_have_text("to be copied")
+    expect(page.locator("#train-title")).to_have_text("to be copied", timeout=PATIENCE)
     until(lambda: any(j.name == "to be copied" for j in Jobs(workspace).list()), "the job")
     job = next(j for j in Jobs(workspace).list() if j.name == "to be copied")
     job.cancel(force=True)

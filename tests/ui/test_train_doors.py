@@ -250,3 +250,22 @@ def test_a_strange_memory_is_no_choice(tmp_path, text):
     workspace = Workspace(tmp_path / "w")
     (workspace.root / "model.json").write_text(text)
     assert ResidentModel("a", workspace).choice is None
+
+
+def test_out_of_memory_offers_to_go_on_with_less(doors):
+    run = write_run(doors.services.workspace, "monday")
+    request = {"verb": "train", "arguments": ["train", "x", "--data", "/nowhere"], "name": "Monday"}
+    (run / "request.json").write_text(json.dumps(request))
+    ended = {"state": "failed", "reason": "Out of memory.", "cure": ["train_siamese.accumulate=2"]}
+    (run / "ended.json").write_text(json.dumps(ended))
+    told = doors.watch({"token": doors.token(), "run": "monday"})["run"]
+    assert told["can"]["ease"] and told["can"]["resume"] and told["words"] == "Out of memory."
+    seen = {"token": doors.token(), "run": "monday", "seen": told["version"]}
+    assert doors.watch(seen)["run"] is None  # nothing new: nothing is sent
+    assert doors.resume(seen | {"eased": True})["ok"]
+    until(
+        lambda: (run / "ended.json").exists() and doors.watch(seen)["run"]["state"] == "failed",
+        "its end",
+        120,
+    )
+    assert "train_siamese.accumulate=2" in (run / "request.json").read_text()

@@ -90,7 +90,7 @@ def test_the_watch_warns_and_names_the_best(page):
     expect(watch).to_contain_text("Pictures begin to look like training pictures.")
     expect(watch.locator(".tr-limit-word")).to_have_text("limit 0.1")
     expect(watch.locator("path.tr-curve").first).to_be_visible()
-    expect(page.locator(".tr-points li").first).to_contain_text("step 40 · ★ best by the memorisation watch")
+    expect(page.locator(".tr-points li").nth(1)).to_contain_text("step 40 · ★ best by the memorisation watch")
 
 
 def test_a_model_that_cannot_be_loaded_changes_nothing(page, server):
@@ -111,6 +111,22 @@ def test_a_new_run_and_new_lines_appear_by_themselves(page, server):
     page.wait_for_function("document.querySelector('#train-curves .tr-chart-value').textContent === '7.5'")
     write_run(Workspace(server.workspace), "wednesday")
     expect(page.locator('.tr-run[data-id="wednesday"]')).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("place", "said"), [("#train-data", "#train-data-said"), ("#train-runs", "#train-side-said")]
+)
+def test_what_is_dropped_goes_where_it_belongs_or_is_refused(context, server, place, said):
+    page = screen(context, server)
+    dropped = page.evaluate_handle(
+        """() => { const data = new DataTransfer();
+        data.items.add(new File(["no zip at all"], "ward.zip", { type: "application/zip" })); return data; }"""
+    )
+    page.dispatch_event(place, "drop", {"dataTransfer": dropped})
+    expect(page.locator(said)).to_have_attribute("data-kind", "bad")
+    expect(page.locator(said)).to_contain_text("zip")
+    other = "#train-side-said" if said == "#train-data-said" else "#train-data-said"
+    expect(page.locator(other)).to_have_text("")
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 480])

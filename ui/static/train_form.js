@@ -90,6 +90,7 @@
     change(key, value) {
       if (value.trim()) this.changes[key] = value;
       else delete this.changes[key];
+      this.estimate.stale(); // nothing starts with settings that were not checked
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.check(), PAUSE);
     }

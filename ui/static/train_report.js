@@ -86,6 +86,7 @@
       const words = `${stems.length} picture${stems.length === 1 ? " has" : "s have"} burnt-in text, which may name a patient (dashed box). For all of them:`;
       const made = make("section", { id: "train-texts" }, make("h4", {}, "Burnt-in text"), make("p", {}, words, " ", this.forAll));
       made.append(this.pictures(stems, stems.length, each, true));
+      made.append(make("p", { class: "tr-soft" }, "Text is found by its shape: some may be missed, and single letters may stay. Look at the pictures before you pass anything on; what must not stay, leave out."));
       return made;
     }
 

@@ -34,6 +34,7 @@
       const acts = [
         ["stop", "Stop", "Stop after this step; everything so far is saved"],
         ["resume", "Go on", "Go on where it stopped"],
+        ["ease", "Go on with less memory", "The same, with the settings that lower the memory it takes"],
         ["use", "Use in the studio", "Make pictures with this model"],
         ["duplicate", "Duplicate…", "A new training with these settings"],
         ["pack", "Take it to my cluster", "Download a zip that trains this on another machine"],
@@ -145,7 +146,7 @@
       if (name === "use") return this.use(this.run.best, button);
       if (name === "pack") return this.pack(button);
       return this.busy(button, async () => {
-        await this.desk.ask(name, { run: this.run.id });
+        await this.desk.ask(name === "ease" ? "resume" : name, { run: this.run.id, eased: name === "ease" });
         this.tell("", name === "stop" ? "Asked to stop; it saves after this step." : "");
         await this.desk.look();
       });

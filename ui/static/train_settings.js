@@ -115,6 +115,7 @@
 
     async begin() {
       this.go.disabled = true;
+      this.tell("", "Starting…");
       try {
         const { run } = await this.desk.ask("start", { form: this.form() });
         this.tell("", "");
