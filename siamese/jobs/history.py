@@ -13,6 +13,7 @@ FILE = "events.jsonl"
 LARGEST = 512 << 20  # bytes that are read of one file
 LONGEST = 1 << 20  # bytes of a line; longer ones are not ours
 MOST_NAMES = 200  # different scalars of one stage
+WATCH = "watch"  # the name under which the memorisation watch of a stage writes its figures
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class History:
         self.sessions: list[float] = []
         self.failed: str | None = None
         self._curves: dict[str, dict[str, dict[int, float]]] = {}
-        self._stage = ""  # of the last scalars
+        self._stage = ""  # of the last scalars that are no look of the watch
         self.refresh()
 
     def refresh(self) -> bool:
@@ -99,8 +100,10 @@ class History:
     def _take(self, line: Mapping[str, object]) -> None:
         kind = line["event"]
         if kind == "Scalars":
-            self._stage = str(line["stage"])
-            step, curves = int(line["step"]), self._curves.setdefault(self._stage, {})
+            stage = str(line["stage"])
+            if stage != WATCH:
+                self._stage = stage
+            step, curves = int(line["step"]), self._curves.setdefault(stage, {})
             for name, value in line["values"].items():
                 if name in curves or len(curves) < MOST_NAMES:
                     curves.setdefault(name, {})[step] = float(value)

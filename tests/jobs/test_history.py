@@ -56,6 +56,17 @@ def test_reading_on(tmp_path: Path) -> None:
     assert empty.refresh() and empty.series("siamese", "L_m") == [(1, 9.0)]
 
 
+def test_a_preview_belongs_to_the_stage_and_not_to_its_watch(tmp_path: Path) -> None:
+    (tmp_path / "previews").mkdir()
+    (tmp_path / "previews" / "a.png").write_bytes(b"png")
+    look = line("Scalars", stage="watch", step=2, values={"copies": 0.0})
+    shown = line("Preview", step=2, total=4, file="previews/a.png")
+    (tmp_path / "events.jsonl").write_text(scalars(2, L_m=0.5) + look + shown)
+    found = history.read(tmp_path)
+    assert found.preview_stages == {"a.png": "siamese"}
+    assert found.series("watch", "copies") == [(2, 0.0)]
+
+
 def test_what_is_damaged_or_foreign_is_left_out(tmp_path: Path) -> None:
     text = "no json\n[1]\n{}\n" + "[" * 50_000 + "\n" + '{"event": "Scalars"}\n'
     text += line("Scalars", stage="siamese", step="x", values={"L_m": 1}) + scalars(1, L_m="high")  # type: ignore[arg-type]

@@ -64,7 +64,7 @@
       if (limit !== undefined) {
         const at = y(limit).toFixed(1);
         parts.push(`<line class="tr-limit" x1="${LEFT}" x2="${width - 8}" y1="${at}" y2="${at}"/>`);
-        parts.push(`<text class="tr-limit-word" x="${width - 10}" y="${Number(at) - 4}" text-anchor="end">limit ${figure(limit)}</text>`);
+        parts.push(`<text class="tr-limit-word" x="${width - 10}" y="${Number(at) + (Number(at) < 14 ? 12 : -4)}" text-anchor="end">limit ${figure(limit)}</text>`);
       }
       for (const [i, one] of [...shown.entries()].reverse()) {
         if (smooth) parts.push(`<path class="tr-raw tr-line-${i}" d="${path(one.points, x, y)}"/>`);
