@@ -254,7 +254,7 @@ def _hours(
                 total += encode * pictures * recipe.augmentation.variants
     return (
         total / 3600,
-        f"measured on this machine ({where.type}), as busy as it is now, by a few steps of each stage",
+        f"measured on this machine ({where.type}) by the quickest of a few steps of each stage",
     )
 
 
