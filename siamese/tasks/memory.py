@@ -77,8 +77,8 @@ def _standing(recipe: Recipe, stage: Stage) -> Memory:
     """What is there between two steps."""
     counts, trained = numbers(recipe, stage)
     a_state = 1 if recipe.compute.optimizer == "adamw8bit" else 4
-    averages = 4 * trained if recipe.stage(stage).ema > 0 else 0
-    return Memory(stage, 4 * sum(counts.values()), 2 * a_state * trained, averages, 4 * trained)
+    at_a_save = 2 * 4 * trained  # the gradients, and the weights put aside while the averages are written
+    return Memory(stage, 4 * sum(counts.values()), 2 * a_state * trained, 4 * trained, at_a_save)
 
 
 def _stage_memory(recipe: Recipe, stage: Stage, autocast: torch.dtype | None) -> Memory:

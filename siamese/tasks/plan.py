@@ -6,6 +6,7 @@ from a trial of a few steps on this machine, or from the operations counted wher
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 
 import torch
@@ -232,7 +233,7 @@ def _hours(
     recipe: Recipe, pictures: int, where: torch.device, autocast: torch.dtype | None, most: float
 ) -> tuple[float | None, str]:
     """Hours of all stages, and how they were found."""
-    if recipe.family == "sd15" and where.type != "cuda":
+    if recipe.family == "sd15" and _card(where) < PAPER_NEEDS:  # it would not run here
         work = sum(
             rehearsal.operations(recipe, stage, torch.bfloat16)
             * recipe.stage(stage).steps
@@ -240,9 +241,10 @@ def _hours(
             for stage in recipe.stages
         )
         return work / PEAK / REACHED / 3600, (
-            f"computed for an A100 ({work:.1e} operations at an assumed {REACHED:.0%} of its bf16 peak); this machine "
-            "would take far longer and was not measured"
+            f"computed for an A100 ({work:.1e} operations at an assumed {REACHED:.0%} of its bf16 peak), "
+            "not measured: it does not run on this machine"
         )
+    busy = _busy() if where.type == "cpu" else ""
     total = 0.0
     for stage in recipe.stages:
         settings = recipe.stage(stage)
@@ -254,7 +256,18 @@ def _hours(
                 total += encode * pictures * recipe.augmentation.variants
     return (
         total / 3600,
-        f"measured on this machine ({where.type}) by the quickest of a few steps of each stage",
+        f"measured on this machine ({where.type}) by the quickest of a few steps of each stage{busy}",
+    )
+
+
+def _busy() -> str:
+    """A remark where other work takes the processors now; the system's load average is of the last minute."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    processors = os.cpu_count() or 1
+    if load <= processors:
+        return ""
+    return (
+        f", and it is busy with other work now (load {load:.0f} on {processors} processors): likely too long"
     )
 
 

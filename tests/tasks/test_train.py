@@ -77,7 +77,7 @@ def test_a_checkpoint_carries_recipe_and_digests(tiny_checkpoint: Path, small_da
         assert file.get_tensor("views").max() == 1  # the drawn corners are outside the field of view
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_a_signal_saves_and_stops(how: signal.Signals, small_dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(
