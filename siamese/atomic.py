@@ -10,9 +10,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 from siamese.errors import MachineError, SiameseError, writing
 
@@ -34,19 +34,26 @@ def write_atomically(path: str | Path, data: bytes, durable: bool = True) -> Non
     """
     path = Path(path)
     try:
-        with writing(path):
-            _write_beside_and_rename(path, data, durable)
+        with writing(path), beside(path, ".writing-", durable) as file:
+            file.write(data)
     except OSError as error:  # what `writing` does not know: no such folder, a folder of that name
         raise MachineError(
             f"{path} cannot be written ({(error.strerror or str(error)).lower()}); choose another place."
         ) from error
 
 
-def _write_beside_and_rename(path: Path, data: bytes, durable: bool) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+@contextmanager
+def beside(path: Path, prefix: str, durable: bool = False) -> Iterator[IO[bytes]]:
+    """A file to fill beside `path`, in whose place it comes when all went well; else nothing of it is left.
+
+    Args:
+        prefix: of its name meanwhile; `clear_leftovers` knows it.
+        durable: wait until the disk has it.
+    """
+    handle, temporary = tempfile.mkstemp(prefix=prefix, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

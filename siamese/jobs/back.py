@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from siamese.atomic import beside
 from siamese.errors import RecipeError, SiameseError, writing
 from siamese.jobs.jobs import Job
 from siamese.jobs.request import Request
@@ -83,20 +84,17 @@ def wrap(folder: Path, out: Path) -> Path:
         SiameseError: no run folder. MachineError: disk full or folder not writable.
     """
     found, out = _of_folder(Path(folder)), Path(out)
-    with writing(out):
-        handle, temporary = tempfile.mkstemp(prefix=".packing-", dir=out.parent)
-        try:
-            with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for entry in found:
-                    member = zipfile.ZipInfo(entry.name)
-                    stored = entry.name.endswith((".png", ".safetensors"))
-                    member.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-                    with entry.open() as data, archive.open(member, "w", force_zip64=True) as target:
-                        shutil.copyfileobj(data, target, 1 << 20)
-            os.replace(temporary, out)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with (
+        writing(out),
+        beside(out, ".packing-") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for entry in found:
+            member = zipfile.ZipInfo(entry.name)
+            stored = entry.name.endswith((".png", ".safetensors"))
+            member.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            with entry.open() as data, archive.open(member, "w", force_zip64=True) as target:
+                shutil.copyfileobj(data, target, 1 << 20)
     return out
 
 

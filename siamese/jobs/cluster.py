@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shlex
 import shutil
-import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from siamese import recipe as recipes
+from siamese.atomic import beside
 from siamese.errors import DatasetError, SiameseError, writing
 from siamese.recipe import Recipe
 from siamese.sections import Settings
@@ -66,16 +65,9 @@ def pack(request: Pack, out: Path) -> Path:
     """
     members = sorted(_members(request), key=lambda member: member[0])
     out = Path(out)
-    with writing(out):
-        handle, temporary = tempfile.mkstemp(prefix=".packing-", dir=out.parent)
-        try:
-            with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-                for name, content in members:
-                    _put(archive, name, content)
-            os.replace(temporary, out)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with writing(out), beside(out, ".packing-") as file, zipfile.ZipFile(file, "w") as archive:
+        for name, content in members:
+            _put(archive, name, content)
     return out
 
 

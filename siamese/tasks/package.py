@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from siamese.atomic import beside
 from siamese.errors import SiameseError, writing
 from siamese.masks.mask import Mask
 from siamese.tasks import png
@@ -52,25 +51,22 @@ def pack(path: Path, items: Iterable[Item], most: int = MOST) -> int:
         SiameseError: none, or more than `most`.
         MachineError: disk full or folder not writable; nothing is left at `path`.
     """
-    handle, temporary = tempfile.mkstemp(prefix=".packing-", dir=path.parent)
-    try:
-        with writing(path), os.fdopen(handle, "wb") as file:
-            lines = []
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # a PNG does not shrink further
-                for count, item in enumerate(items, start=1):
-                    if count > most:
-                        raise SiameseError(
-                            f"More than {most} pictures are chosen; a zip holds at most {most}. Narrow the filter."
-                        )
-                    lines.append(_put(archive, count, item))
-                if not lines:
-                    raise SiameseError("No picture is chosen; accept some, or choose another filter.")
-                _member(archive, "manifest.jsonl", "".join(lines).encode())
-        os.replace(temporary, path)
-        return len(lines)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    lines = []
+    with (
+        writing(path),
+        beside(path, ".packing-") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,  # a PNG does not shrink further
+    ):
+        for count, item in enumerate(items, start=1):
+            if count > most:
+                raise SiameseError(
+                    f"More than {most} pictures are chosen; a zip holds at most {most}. Narrow the filter."
+                )
+            lines.append(_put(archive, count, item))
+        if not lines:
+            raise SiameseError("No picture is chosen; accept some, or choose another filter.")
+        _member(archive, "manifest.jsonl", "".join(lines).encode())
+    return len(lines)
 
 
 def sized_mask(picture: bytes, mask: bytes) -> bytes:
