@@ -194,6 +194,15 @@ def derived(values: Mapping[str, object], changes: Sequence[str], where: str = "
     return parse(own, where)
 
 
+def toml_value(value: object) -> str:
+    """A setting's value as TOML and `--set` write it; none is the string "none", for TOML has no null."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(toml_value(one) for one in value)}]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps("none" if value is None else value, ensure_ascii=False)
+
+
 def _apply(values: dict[str, object], change: str) -> None:
     key, sign, text = change.partition("=")
     if not sign or not key.strip():

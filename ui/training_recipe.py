@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pydantic.fields import FieldInfo
 from siamese import presets, recipe
 from siamese.errors import RecipeError, SiameseError
 from siamese.jobs.jobs import Jobs
-from siamese.recipe import Recipe
+from siamese.recipe import Recipe, toml_value
 from siamese.sections import Settings
 from siamese.shipped import SHIPPED
 from ui.training_runs import points, read_recipe, words
@@ -175,7 +174,7 @@ def table(settings: Recipe) -> list[dict[str, Any]]:
         {
             "key": key,
             "group": key.rpartition(".")[0],
-            "value": toml_value(value),
+            "value": "" if value is None else toml_value(value),
             "help": field.description or "",
             "bounds": bounds(field),
         }
@@ -198,19 +197,6 @@ def bounds(field: FieldInfo) -> str:
     if kind is bool:
         return "true | false"
     return ", ".join(said)
-
-
-def toml_value(value: object) -> str:
-    """A value as TOML writes it; empty for none."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(toml_value(one) for one in value) + "]"
-    return repr(value)
 
 
 def _leaves(settings: Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo, object]]:

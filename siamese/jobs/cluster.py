@@ -188,8 +188,7 @@ def _line(settings: Settings, name: str) -> list[str]:
     value = getattr(settings, name)
     if value is None and type(settings).model_fields[name].default is None:
         return []
-    text = "none" if value is None else list(value) if isinstance(value, tuple) else value
-    return [f"{name} = {json.dumps(text, ensure_ascii=False)}"]
+    return [f"{name} = {recipes.toml_value(value)}"]
 
 
 def _inside(path: Path, root: Path) -> str:

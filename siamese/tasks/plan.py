@@ -14,7 +14,7 @@ import torch
 from siamese.diffusion import checkpoint
 from siamese.diffusion.device import choose_device, choose_precision, precision_name
 from siamese.errors import RecipeError
-from siamese.recipe import Recipe, Stage
+from siamese.recipe import Recipe, Stage, toml_value
 from siamese.shipped import find
 from siamese.tasks import rehearsal
 from siamese.tasks.memory import GIB, Fit, Memory, fit, memory_of, numbers, size_of
@@ -195,16 +195,8 @@ def _changes(values: dict, defaults: dict | None, prefix: str) -> list[str]:
         if isinstance(value, dict):
             found += _changes(value, None if defaults is None else defaults[name], f"{prefix}{name}.")
         elif defaults is None or value != defaults[name]:
-            found.append(f"{prefix}{name}={_toml(value)}")
+            found.append(f"{prefix}{name}={toml_value(value)}")
     return found
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return f"[{', '.join(_toml(v) for v in value)}]"
-    return "none" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def advice(recipe: Recipe, pictures: int, card: float) -> str:
