@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from siamese import lockfile
 from siamese.atomic import remove_whole
+from siamese.counted import counted
 from siamese.errors import SiameseError
 from siamese.library import Library
 from siamese.provenance import Model, trained_on
@@ -159,9 +160,9 @@ def _plan(workspace: Workspace, entry: Entry) -> tuple[Deleted, list[Path]]:
     along = []
     if prepared:
         size, where = _size_text(sum(size_of(p) for p in prepared)), {p.parent for p in prepared}
-        along.append(f"training data and previews made from it in {_count(len(where), 'run')}, {size}")
+        along.append(f"training data and previews made from it in {counted(len(where), 'run')}, {size}")
     if copies:
-        along.append(f"{_count(len(copies), 'copy', 'copies')} of its outlines among saved masks")
+        along.append(f"{counted(len(copies), 'copy', 'copies')} of its outlines among saved masks")
     return Deleted(entry, tuple(along), tuple(m.name for m in models)), [*prepared, *copies]
 
 
@@ -224,7 +225,7 @@ def _datasets(workspace: Workspace) -> Iterator[Entry]:
         own = OWN.fullmatch(folder.name)
         whose = "" if own is None or own[1] == "default" else f" of {own[1]}"
         title = f"Own cases{whose}" if own else folder.name
-        count = _count(len(_visible(folder / "images")), "picture")
+        count = counted(len(_visible(folder / "images")), "picture")
         yield _entry(workspace, "dataset", title, folder, note=count)
 
 
@@ -232,7 +233,7 @@ def _runs(workspace: Workspace) -> Iterator[Entry]:
     for folder in _visible(workspace.root / "runs"):
         models = len(_visible(folder / "checkpoints"))
         note = (
-            _count(models, "saved model") if models else "report" if (folder / "report.md").is_file() else ""
+            counted(models, "saved model") if models else "report" if (folder / "report.md").is_file() else ""
         )
         yield _entry(
             workspace, "run", folder.name, folder, note="at work now" if lockfile.held(folder) else note
@@ -282,10 +283,6 @@ def _bytes(item: os.DirEntry) -> int:
 
 def _size_text(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 FULL = ("No space left on device", "os error 112")  # safetensors' own errors carry no number; 112 is Windows
 
+from siamese.counted import counted
+
 
 class SiameseError(Exception):
     """Base of all errors whose message names the cure."""
@@ -41,7 +43,7 @@ class DatasetError(SiameseError):
     def __init__(self, where: Path, problems: Sequence[str]):
         self.where = where
         self.problems = tuple(problems)
-        head = f"{where}: {len(self.problems)} problem{'s' if len(self.problems) != 1 else ''} found."
+        head = f"{where}: {counted(len(self.problems), 'problem')} found."
         super().__init__("\n  - ".join([head, *self.problems]))
 
 

@@ -28,6 +28,7 @@ ORDER = (
         "siamese.recipe",
         "siamese.sections",
         "siamese.atomic",
+        "siamese.counted",
         "siamese.gallery",
         "siamese.hub",
         "siamese.lockfile",

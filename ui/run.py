@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from siamese.counted import counted
 from siamese.events import Notice, Preview
 from siamese.masks.mask import Mask
 from ui.lane import Waiting
@@ -168,8 +169,8 @@ class Run:
         """What an event means for the page: a sentence, percent done, a frame or none."""
         share = 100 / self.plan.count
         if isinstance(event, Waiting):
-            ahead = f"{event.ahead} other request{'s' if event.ahead != 1 else ''} first"
-            return (f"Waiting: {ahead}…" if event.ahead else "Starting…"), 0, None
+            ahead = counted(event.ahead, "other request")
+            return (f"Waiting: {ahead} first…" if event.ahead else "Starting…"), 0, None
         if isinstance(event, Notice):
             if event.text.startswith(SIZES):
                 return None
@@ -198,7 +199,7 @@ class Run:
 
     def outcome(self, stopped: bool) -> tuple[str, str]:
         """The last sentence and the state: done or stopped."""
-        made = f"{self.done} picture{'s' if self.done != 1 else ''}"
+        made = counted(self.done, "picture")
         if stopped and self.done < self.plan.count:
             at = ""
             if self._preview is not None:

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from siamese.counted import counted
 from siamese.errors import SiameseError
 from siamese.events import Notice
 from siamese.jobs import history
@@ -308,8 +309,9 @@ def _state_words(job: Job, status: Status) -> str:
 
 def _sentence(job: Job, status: Status, now: history.Progress | None) -> str:
     if status.state == "queued":
-        ahead = "one other run" if status.ahead == 1 else f"{status.ahead} other runs"
-        return f"Begins after {ahead}." if status.ahead else "Begins as soon as the computer is free for it."
+        if not status.ahead:
+            return "Begins as soon as the computer is free for it."
+        return f"Begins after {counted(status.ahead, 'other run')}."
     if status.state == "running":
         if (job.folder / "cancel").exists():
             return "Asked to stop: it saves after this step."

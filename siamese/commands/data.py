@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from siamese.counted import counted
 from siamese.terminal import Bar, StopSignal, console
 from siamese.workspace import Workspace
 
@@ -144,11 +145,13 @@ def _print(found: dict) -> None:
         print(f"{words[problem['severity']]}: {problem['text']}")
         _names(problem["stems"], problem["count"])
     if found["stripped"]:
-        listed = ", ".join(f"{kind} of {count} pictures" for kind, count in found["stripped"].items())
+        listed = ", ".join(
+            f"{kind} of {counted(count, 'picture')}" for kind, count in found["stripped"].items()
+        )
         print(f"will be stripped: {listed}")
-    print(f"burnt-in text found in {len(found['texts'])} pictures")
+    print(f"burnt-in text found in {counted(len(found['texts']), 'picture')}")
     _names(found["texts"], len(found["texts"]))
-    print(f"near-duplicates: {len(found['duplicates'])} pairs")
+    print(f"near-duplicates: {counted(len(found['duplicates']), 'pair')}")
     for pair in found["duplicates"][:SHOWN]:
         print(f"    {pair['one']} ~ {pair['other']} ({pair['correlation']:.3f})")
     if "plan" in found:

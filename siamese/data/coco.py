@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import PurePosixPath
 
+from siamese.counted import counted
 from siamese.data.layouts import Listing
 from siamese.data.report import Problem, Shape, SourceCase
 from siamese.data.shapes import run_lengths
@@ -67,12 +68,14 @@ def coco(tree: Tree) -> Listing | None:
             )
     if any(case.group for case in listing.cases):
         listing.group_rule = "by the patient or video that the COCO file names"
-    for kind, stems, text in (
-        ("listed, not there", lost, "pictures are listed and not there; add them or their lines go."),
-        ("damaged regions", odd, "pictures have regions that are damaged or of no listed category."),
-    ):
-        if stems:
-            listing.problems.append(Problem(kind, "left out", f"{len(stems)} {text}", tuple(stems)))
+    if lost:
+        pictures = counted(len(lost), "picture is", "pictures are")
+        text = f"{pictures} listed and not there; add what is missing, or its lines go."
+        listing.problems.append(Problem("listed, not there", "left out", text, tuple(lost)))
+    if odd:
+        pictures = counted(len(odd), "picture has", "pictures have")
+        text = f"{pictures} regions that are damaged or of no listed category."
+        listing.problems.append(Problem("damaged regions", "left out", text, tuple(odd)))
     _once(listing)
     return listing
 
@@ -129,6 +132,6 @@ def _once(listing: Listing) -> None:
             twice.append(case.stem)
         seen.setdefault(case.stem, case)
     if twice:
-        text = f"{len(twice)} pictures are listed more than once; the first listing counts."
+        text = f"{counted(len(twice), 'picture is', 'pictures are')} listed more than once; the first listing counts."
         listing.problems.append(Problem("listed twice", "note", text, tuple(twice)))
     listing.cases = [seen[stem] for stem in sorted(seen)]

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 
 from siamese.atomic import private_folder, write_atomically
+from siamese.counted import counted
 from siamese.data import view as views
 from siamese.data.dataset import ABOUT
 from siamese.data.groups import SPLITS, Choices, Plan, plan
@@ -130,7 +131,7 @@ def _write_pictures(
                 future.cancel()
     if changed:
         raise DatasetError(
-            report.source, [f"{changed} pictures changed since they were looked at; look at the data again."]
+            report.source, [f"{counted(changed, 'picture')} changed meanwhile; look at the data again."]
         )
 
 

@@ -13,6 +13,7 @@ from time import monotonic
 
 import numpy as np
 
+from siamese.counted import counted
 from siamese.data import lists
 from siamese.data import view as views
 from siamese.data.archive import unpack
@@ -71,7 +72,8 @@ def inspect(source: Path, cache: Path, *, group: str = "") -> Iterator[Progress 
         report = judged(source, listing, seen, given, names or listing.classes)
         report.temporary = temporary
         if tree.links:
-            text = f"{tree.links} links are not followed; put the files themselves there."
+            links = counted(tree.links, "link is", "links are")
+            text = f"{links} not followed; put the files themselves there."
             report.problems = (*report.problems, Problem("links", "note", text))
         undo.pop_all()
     yield report

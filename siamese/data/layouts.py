@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from siamese.counted import counted
 from siamese.data.report import Problem, SourceCase
 from siamese.data.tree import Tree, split_of
 
@@ -61,11 +62,12 @@ def folders(tree: Tree) -> Listing | None:
         return None
     listing = Listing(_name(tree, images))
     _missing(listing, images, masks)
-    for what, found in (("pictures", images), ("masks", masks)):
+    for what, found in (("picture", images), ("mask", masks)):
         twice = {key: files for key, files in found.items() if len(files) > 1 and not _numbered(files)}
         if twice:
             names = tuple(str(f) for files in twice.values() for f in files)
-            text = f"{len(twice)} {what} exist under one name with several endings; keep one of each."
+            several = counted(len(twice), f"{what} exists", f"{what}s exist")
+            text = f"{several} under one name with several endings; keep one of each."
             listing.problems.append(Problem("same name twice", "left out", text, names))
             for key in twice:
                 images.pop(key, None)
@@ -108,7 +110,7 @@ def beside(tree: Tree) -> Listing | None:
     _missing(listing, *keyed)
     twice = [stem for stem, files in images.items() if len(files) > 1]
     if twice:
-        text = f"{len(twice)} pictures exist twice under one name; keep one of each."
+        text = f"{counted(len(twice), 'picture exists', 'pictures exist')} twice under one name; keep one of each."
         listing.problems.append(Problem("same name twice", "left out", text, tuple(twice)))
     for stem in sorted(images.keys() & masks.keys() - set(twice)):
         file = images[stem][0]
@@ -173,7 +175,8 @@ def _prompted(tree: Tree, name: PurePosixPath, rows: list[dict]) -> Listing:
     for file, (mask, style) in sorted(chosen.items()):
         listing.cases.append(SourceCase(stems[file], tree.path(file), (tree.path(mask),), style=style))
     if lost:
-        text = f"{name.name} names {len(lost)} pairs that are not below the chosen folder; add them or their lines go."
+        pairs = counted(len(lost), "pair that is", "pairs that are")
+        text = f"{name.name} names {pairs} not below the chosen folder; add what is missing, or its lines go."
         listing.problems.append(Problem("listed, not there", "left out", text, tuple(lost)))
     return listing
 
@@ -202,13 +205,11 @@ def _name(tree: Tree, images: dict) -> str:
 
 
 def _missing(listing: Listing, images: dict, masks: dict) -> None:
-    for kind, one, other, text in (
-        ("no mask", images, masks, "pictures have no mask; add it under the same name."),
-        ("no picture", masks, images, "masks have no picture; add it under the same name."),
-    ):
+    for what, lacks, one, other in (("picture", "mask", images, masks), ("mask", "picture", masks, images)):
         names = tuple("/".join((*key[0], key[2])) for key in sorted(one.keys() - other.keys()))
         if names:
-            listing.problems.append(Problem(kind, "left out", f"{len(names)} {text}", names))
+            text = f"{counted(len(names), f'{what} has', f'{what}s have')} no {lacks}; add it under the same name."
+            listing.problems.append(Problem(f"no {lacks}", "left out", text, names))
 
 
 def _numbered(files: list[PurePosixPath]) -> bool:

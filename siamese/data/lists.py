@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from siamese.counted import counted
 from siamese.data.layouts import Listing
 from siamese.data.pixels import COLOUR
 from siamese.data.report import Problem
@@ -65,16 +66,16 @@ def add_splits(tree: Tree, listing: Listing) -> None:
         return
     both = tuple(listing.cases[k].stem for k, splits in sorted(found.items()) if len(splits) > 1)
     if both:
-        text = f"{len(both)} pictures are on the lists of two splits; keep each on one."
+        text = f"{counted(len(both), 'picture is', 'pictures are')} on the lists of two splits; keep each on one."
         listing.problems.append(Problem("in two splits", "cure", text, both))
     if unknown:
-        text = f"the lists name {len(unknown)} pictures that are not there; add them or their lines go."
+        named = counted(len(unknown), "picture that is", "pictures that are")
+        text = f"the lists name {named} not there; add what is missing, or its lines go."
         listing.problems.append(Problem("listed, not there", "left out", text, tuple(unknown)))
     unlisted = tuple(c.stem for k, c in enumerate(listing.cases) if k not in found)
     if unlisted:
-        text = (
-            f"{len(unlisted)} pictures are on none of the lists of splits; list them, or they are left out."
-        )
+        pictures = counted(len(unlisted), "picture is", "pictures are")
+        text = f"{pictures} on none of the lists of splits and would be left out; add what is missing there."
         listing.problems.append(Problem("unlisted", "left out", text, unlisted))
     listing.cases = [
         replace(case, split=min(found[k]) if k in found else "", broken=case.broken or k not in found)

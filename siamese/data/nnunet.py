@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from siamese.counted import counted
 from siamese.data.layouts import Listing
 from siamese.data.report import Problem, SourceCase
 from siamese.data.tree import Tree
@@ -42,11 +43,13 @@ def nnunet(tree: Tree) -> Listing | None:
             continue
         several = tuple(sorted(stem for stem, files in images.items() if len(files) > 1))
         if several:
-            text = f"{len(several)} cases have several channel files; merge them into one RGB picture (_0000) each."
+            cases = counted(len(several), "case has", "cases have")
+            text = f"{cases} several channel files; merge them into one RGB picture (_0000) each."
             listing.problems.append(Problem("several channels", "left out", text, several))
         for kind, names in (("no mask", images.keys() - labels), ("no picture", labels.keys() - images)):
             if names:
-                text = f"{len(names)} cases in images{part}/labels{part} have {kind}; add it under the same name."
+                cases = counted(len(names), "case has", "cases have")
+                text = f"{cases} {kind} in images{part}/labels{part}; add it under the same name."
                 listing.problems.append(Problem(kind, "left out", text, tuple(sorted(names))))
         for stem in sorted((images.keys() & labels) - set(several)):
             image, mask = tree.path(images[stem][0]), tree.path(labels[stem])

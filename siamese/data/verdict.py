@@ -8,21 +8,70 @@ from pathlib import Path
 
 import numpy as np
 
+from siamese.counted import counted
 from siamese.data.layouts import Listing
 from siamese.data.neardup import near_duplicates
 from siamese.data.pixels import GREY, MaskFacts, decide, to_labels
 from siamese.data.report import Duplicate, Problem, Reading, Report, Severity, SourceCase
 from siamese.masks.classes import MOST
 
-Say = Callable[[str, Severity, str, Sequence[str]], None]
+Say = Callable[[str, Sequence[str]], None]
+Words = dict[str, tuple[str, str, str]]  # kind → of one, of many, and what both have in common
 
-_LEFT_OUT = {
-    "unreadable picture": "pictures cannot be read (damaged, cut short, too large or none); export them again.",
-    "unreadable mask": "masks cannot be read (damaged, cut short or no picture); export them again.",
-    "size": "masks have another size than their picture; export both at one size.",
-    "grey mask": "masks are grey in large parts, so they are no outlines; save them as PNG with 0 and 255.",
-    "16-bit mask": "masks have 16-bit values that are neither labels nor black and white; save them with 8 bit.",
-    "unexpected labels": "masks hold values that stand for no class; correct them, or add the class to the table.",
+_LEFT_OUT: Words = {
+    "unreadable picture": (
+        "picture",
+        "pictures",
+        "cannot be read (damaged, cut short, too large or none); export again.",
+    ),
+    "unreadable mask": ("mask", "masks", "cannot be read (damaged, cut short or no picture); export again."),
+    "size": (
+        "mask has another size than its picture;",
+        "masks have another size than their pictures;",
+        "export both at one size.",
+    ),
+    "grey mask": (
+        "mask is",
+        "masks are",
+        "grey in large parts, which is no outline; save as PNG with 0 and 255.",
+    ),
+    "16-bit mask": (
+        "mask has",
+        "masks have",
+        "16-bit values that are neither labels nor black and white; save with 8 bit.",
+    ),
+    "unexpected labels": (
+        "mask holds",
+        "masks hold",
+        "values that stand for no class; correct the values, or add the class to the table.",
+    ),
+}
+_NOTES: Words = {
+    "JPEG masks": (
+        "mask is a JPEG file",
+        "masks are JPEG files",
+        "with blurred edges, cut at grey level 127.",
+    ),
+    "grey edges": ("mask has", "masks have", "grey edges, cut at grey level 127."),
+    "empty masks": ("mask is", "masks are", "empty."),
+    "16-bit pictures": ("picture has", "pictures have", "16 bit: 8 are kept."),
+    "turned": (
+        "picture is turned as its EXIF says;",
+        "pictures are turned as their EXIF says;",
+        "see that the outlines fit.",
+    ),
+    "turned, mask not": (
+        "mask fits its picture",
+        "masks fit their pictures",
+        "only as stored, not as EXIF turns it: it is taken as stored.",
+    ),
+    "identical": ("picture is", "pictures are", "pixel for pixel the same as another; such stay together."),
+    "identical, masks differ": (
+        "of the identical pictures has",
+        "of the identical pictures have",
+        "another mask; decide for one.",
+    ),
+    "near-duplicates": ("picture is", "pictures are", "nearly the same as another; such stay in one split."),
 }
 
 
@@ -43,9 +92,11 @@ def judged(
     """Decide how masks are read, then what is wrong with which case."""
     problems = list(listing.problems)
 
-    def say(kind: str, severity: Severity, text: str, stems: Sequence[str]) -> None:
+    def say(kind: str, stems: Sequence[str]) -> None:
         if stems:
-            problems.append(Problem(kind, severity, f"{len(stems)} {text}", tuple(stems)))
+            severity: Severity = "left out" if kind in _LEFT_OUT else "note"
+            one, many, rest = (_LEFT_OUT | _NOTES)[kind]
+            problems.append(Problem(kind, severity, f"{counted(len(stems), one, many)} {rest}", tuple(stems)))
 
     readable = [s for s in seen if s.facts is not None]
     reading, classes, unknown = Reading(), (), ""
@@ -64,40 +115,17 @@ def judged(
     for one in ruled:
         for kind in filter(None, one.wrong.split("; ")):
             kinds.setdefault(kind, []).append(one.case.stem)
-    for kind, text in _LEFT_OUT.items():
-        say(kind, "left out", text, kinds.get(kind, []))
+    for kind in _LEFT_OUT:
+        say(kind, kinds.get(kind, []))
     fine = [s for s in ruled if not s.case.broken and s.facts is not None]
-    say(
-        "JPEG masks",
-        "note",
-        "masks are JPEG files, whose edges are blurred: they are cut at grey level 127.",
-        [s.case.stem for s in fine if s.facts and s.facts.lossy],
-    )
-    say(
-        "grey edges",
-        "note",
-        "masks have grey edges: they are cut at grey level 127.",
-        [
-            s.case.stem
-            for s in fine
-            if s.facts and not s.facts.lossy and not reading.table and len(s.facts.values) > 2
-        ],
-    )
-    say("empty masks", "note", "masks are empty.", [s.case.stem for s in fine if not s.case.labels])
-    say("16-bit pictures", "note", "pictures have 16 bit: 8 are kept.", [s.case.stem for s in fine if s.deep])
+    say("JPEG masks", [s.case.stem for s in fine if s.facts and s.facts.lossy])
+    sharp = [s for s in fine if s.facts and not s.facts.lossy and not reading.table]
+    say("grey edges", [s.case.stem for s in sharp if s.facts and len(s.facts.values) > 2])
+    say("empty masks", [s.case.stem for s in fine if not s.case.labels])
+    say("16-bit pictures", [s.case.stem for s in fine if s.deep])
     turned = [s for s in fine if s.case.turned > 1]
-    say(
-        "turned",
-        "note",
-        "pictures are turned as their EXIF says; see that their outlines fit.",
-        [s.case.stem for s in turned if not s.case.as_stored],
-    )
-    say(
-        "turned, mask not",
-        "note",
-        "masks fit their picture only as it is stored, not as EXIF turns it: it is taken as stored.",
-        [s.case.stem for s in turned if s.case.as_stored],
-    )
+    say("turned", [s.case.stem for s in turned if not s.case.as_stored])
+    say("turned, mask not", [s.case.stem for s in turned if s.case.as_stored])
     duplicates = _duplicates(fine, say)
     cases = tuple(s.case for s in ruled)
     return Report(
@@ -147,27 +175,12 @@ def _duplicates(fine: list[Seen], say: Say) -> tuple[Duplicate, ...]:
             same += [other.case.stem, one.case.stem]
             if other.mask_digest != one.mask_digest:
                 differing += [other.case.stem, one.case.stem]
-    say(
-        "identical",
-        "note",
-        "pictures are pixel for pixel the same as another; they stay together.",
-        list(dict.fromkeys(same)),
-    )
-    say(
-        "identical, masks differ",
-        "note",
-        "of the identical pictures have different masks; decide for one.",
-        list(dict.fromkeys(differing)),
-    )
+    say("identical", list(dict.fromkeys(same)))
+    say("identical, masks differ", list(dict.fromkeys(differing)))
     small = [s.case.small for s in fine if s.case.small is not None]
     found = near_duplicates(np.stack(small)) if small else []
     pairs = tuple(Duplicate(fine[i].case.stem, fine[j].case.stem, value) for i, j, value in found)
     alike = set(same)
     near = [s for pair in pairs if not {pair.one, pair.other} <= alike for s in (pair.one, pair.other)]
-    say(
-        "near-duplicates",
-        "note",
-        "pictures are nearly the same as another; they stay in one split.",
-        list(dict.fromkeys(near)),
-    )
+    say("near-duplicates", list(dict.fromkeys(near)))
     return pairs

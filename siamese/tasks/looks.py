@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from siamese.counted import counted
+
 
 @dataclass(frozen=True)
 class Look:
@@ -51,10 +53,11 @@ def verdict(looks: Sequence[Look], limit: float, pictures: int) -> Verdict:
     best = -min(measured)[1] if measured else calm[-1].step
     why = "the least loss on held-out pictures" if measured else "the last look"
     if warned is None:
+        often, of = counted(len(looks), "look"), counted(pictures, "picture")
         said = (
-            f"No copy found at {len(looks)} looks at {pictures} pictures each"
+            f"No copy found at {often} at {of} each"
             if not any(look.copies for look in looks)
-            else f"Few of {pictures} pictures looked like copies at {len(looks)} looks"
+            else f"Few of {of} looked like copies at {often}"
         )
         return Verdict(best, None, f"{said}; best step {best} ({why}).")
     return Verdict(
@@ -66,7 +69,6 @@ def verdict(looks: Sequence[Look], limit: float, pictures: int) -> Verdict:
 
 
 def _flagged(look: Look, pictures: int) -> str:
-    return (
-        f"{round(look.copies * pictures)} of {pictures} pictures stand nearer to a training picture than real "
-        "ones do"
-    )
+    copies, of = round(look.copies * pictures), counted(pictures, "picture")
+    stand = "stands" if copies == 1 else "stand"
+    return f"{copies} of {of} {stand} nearer to a training picture than real ones do"

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from siamese.counted import counted
 from siamese.diffusion import checkpoint
 from siamese.diffusion.device import choose_device, choose_precision, precision_name
 from siamese.errors import RecipeError
@@ -59,7 +60,7 @@ class Plan:
         """Sentences for a terminal; `verbose`: every setting instead of those that differ from the defaults."""
         settings = changes(self.recipe, all_of_them=verbose)
         return [
-            f"{self.recipe.name}: {self.pictures} pictures, {', then '.join(self.recipe.stages)}"
+            f"{self.recipe.name}: {counted(self.pictures, 'picture')}, {', then '.join(self.recipe.stages)}"
             + (f", from {self.start}." if self.start else ", from nothing."),
             "Settings" + ("" if verbose else " that differ from the defaults") + ":",
             *(f"  {line}" for line in settings),
@@ -114,14 +115,15 @@ class Plan:
                 if part < settings.batch
                 else ""
             )
-            found.append(f"Stage {stage}: {settings.steps} steps of {settings.batch} pictures{how}.")
+            steps, pictures = counted(settings.steps, "step"), counted(settings.batch, "picture")
+            found.append(f"Stage {stage}: {steps} of {pictures}{how}.")
         return found
 
     def _time(self) -> str:
         if self.hours is None:
             return f"{self.hours_by}."
         if self.hours < 1:
-            return f"about {max(1, round(self.hours * 60))} minutes, {self.hours_by}."
+            return f"about {counted(max(1, round(self.hours * 60)), 'minute')}, {self.hours_by}."
         return f"about {self.hours:.1f} hours, {self.hours_by}."
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from siamese.atomic import write_atomically
+from siamese.counted import counted
 from siamese.data import batches, dataset
 from siamese.data.batches import Pictures
 from siamese.diffusion.device import PRECISIONS, choose_device, choose_precision
@@ -96,7 +97,7 @@ def train(request: TrainRequest) -> Iterator[Event]:
         run.adopt(recipe)
         (run.root / "cancel").unlink(missing_ok=True)
     pictures = batches.prepare(datasets, recipe.size, recipe.data)
-    yield Notice(f"{len(pictures)} pictures of {', '.join(recipe.styles)}.")
+    yield Notice(f"{counted(len(pictures), 'picture')} of {', '.join(recipe.styles)}.")
     if crew.main and (changed := run.compare_data(_digests(pictures))):
         yield Notice(changed)
     crew.wait()

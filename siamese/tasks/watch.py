@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from siamese.atomic import write_atomically
+from siamese.counted import counted
 from siamese.data import batches, dataset
 from siamese.data.batches import Pictures
 from siamese.diffusion.losses import NoisySample, siamese_losses
@@ -107,9 +108,10 @@ class Watch:
     def calibration(self) -> str:
         """What real pictures the distance that counts as a copy comes from."""
         if self._enough:
-            return f"{min(len(self.held_out or ()), REAL)} held-out pictures"
-        few = f"only {len(self.held_out)} held-out pictures" if self.held_out else "no held-out pictures"
-        return f"{min(len(self.pictures), REAL)} training pictures against the others ({few})"
+            return counted(min(len(self.held_out or ()), REAL), "held-out picture")
+        held_out = counted(len(self.held_out), "held-out picture") if self.held_out else ""
+        few = f"only {held_out}" if held_out else "no held-out pictures"
+        return f"{counted(min(len(self.pictures), REAL), 'training picture')} against the others ({few})"
 
     @property
     def _enough(self) -> bool:

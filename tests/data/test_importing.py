@@ -199,7 +199,7 @@ def test_cancelling_leaves_nothing_and_a_change_meanwhile_is_said(tmp_path):
     work.close()
     assert list(target.iterdir()) == []
     put(root / "images" / "anna003.jpg", scene(99)[0])
-    with pytest.raises(DatasetError, match="1 pictures changed"):
+    with pytest.raises(DatasetError, match="1 picture changed meanwhile"):
         bring(report, target, Choices("mine"))
     assert list(target.iterdir()) == []
 

@@ -51,6 +51,33 @@ def test_every_problem_is_found_at_once(tmp_path):
     assert len(report.refusals(leave_out=False)) == 7 and report.refusals(leave_out=True) == []
     summary = report.summary()
     assert not summary["can_import"] and summary["can_import_rest"] and summary["empty"] == 1
+    said = {problem.kind: problem.text for problem in report.problems}
+    assert said["no mask"] == "1 picture has no mask; add it under the same name."
+    assert said["no picture"] == "1 mask has no picture; add it under the same name."
+    assert said["size"] == "1 mask has another size than its picture; export both at one size."
+    assert said["same name twice"].startswith("1 picture exists under one name")
+    assert said["unreadable picture"].startswith("1 picture cannot be read")
+    assert said["empty masks"] == "1 mask is empty."
+
+
+def test_sentences_of_one_and_of_many_agree_with_their_number(tmp_path):
+    root = tmp_path / "in"
+    for k in range(6):
+        sources.pair(root / f"images/{k}.png", root / f"masks/{k}.png", k)
+    (root / "train.txt").write_text("0\n1\n2\n8\n")
+    (root / "val.txt").write_text("2\n3\n4\n")
+    (root / "images/linked.png").symlink_to(root / "images/0.png")
+    one = {problem.kind: problem.text for problem in look(root, tmp_path / "cache").problems}
+    assert one["in two splits"] == "1 picture is on the lists of two splits; keep each on one."
+    assert one["listed, not there"].startswith("the lists name 1 picture that is not there;")
+    assert one["unlisted"].startswith("1 picture is on none of the lists")
+    assert one["links"].startswith("1 link is not followed")
+    (root / "val.txt").write_text("1\n2\n3\n9\n")
+    (root / "masks/linked.png").symlink_to(root / "masks/0.png")
+    many = {problem.kind: problem.text for problem in look(root, tmp_path / "cache").problems}
+    assert many["in two splits"].startswith("2 pictures are on")
+    assert many["listed, not there"].startswith("the lists name 2 pictures that are not there;")
+    assert many["unlisted"].startswith("2 pictures are on") and many["links"].startswith("2 links are")
 
 
 def test_an_inspection_alters_nothing(tmp_path):
@@ -76,6 +103,9 @@ def test_near_duplicates_are_found_turned_and_scaled(tmp_path):
     found = kinds(report)
     assert found["identical"] == ("4", "same") == found["identical, masks differ"]
     assert set(found["near-duplicates"]) == {"2", "again"}
+    said = {problem.kind: problem.text for problem in report.problems}
+    assert said["identical"].startswith("2 pictures are pixel for pixel the same as another")
+    assert said["empty masks"] == "1 mask is empty."
 
 
 def test_plain_pictures_are_no_near_duplicates():

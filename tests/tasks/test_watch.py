@@ -138,6 +138,8 @@ def test_verdicts() -> None:
     calm = [Look(100, 0.0, 1.5, 0.10, 0.30), Look(200, 0.1, 1.4, 0.09, 0.25), Look(300, 0.0, 1.3, 0.08, 0.27)]
     found = verdict(calm, limit=0.1, pictures=10)
     assert (found.best_step, found.warned_at) == (200, None)
+    assert "Few of 10 pictures looked like copies at 3 looks" in found.sentence
+    assert "No copy found at 1 look at 1 picture each" in verdict(calm[:1], limit=0.1, pictures=1).sentence
     loud = [*calm, Look(400, 0.3, 0.9, 0.05, 0.2), Look(500, 0.0, 1.5, 0.05, 0.1)]
     found = verdict(loud, limit=0.1, pictures=10)
     assert (found.best_step, found.warned_at) == (200, 400)
@@ -146,4 +148,6 @@ def test_verdicts() -> None:
     assert verdict(unmeasured, limit=0.1, pictures=10).best_step == 300
     found = verdict(loud[3:], limit=0.1, pictures=10)
     assert (found.best_step, found.warned_at) == (None, 400)
+    one = verdict([Look(100, 0.1, 0.9, 0.1)], limit=0.05, pictures=10)
+    assert "1 of 10 pictures stands nearer" in one.sentence
     assert verdict([], limit=0.1, pictures=10).best_step is None

@@ -65,7 +65,7 @@
     }
 
     async zip(chosen) {
-      this.panel.say(`Packing ${chosen.length} picture${chosen.length === 1 ? "" : "s"}…`);
+      this.panel.say(`Packing ${space.counted(chosen.length, "picture")}…`);
       const made = await this.panel.ask("pack", { ids: chosen }, true);
       const parts = [];
       for (let at = 0, done = false; !done; ) {
@@ -75,7 +75,7 @@
         done = piece.done;
       }
       give(parts, made.file, "application/zip");
-      this.panel.say(`${made.file}: ${made.count} picture${made.count === 1 ? "" : "s"}, ${(made.size / 1e6).toFixed(1)} MB.`);
+      this.panel.say(`${made.file}: ${space.counted(made.count, "picture")}, ${(made.size / 1e6).toFixed(1)} MB.`);
     }
   }
 

@@ -1,4 +1,4 @@
-/* Rasters as things to look at: the outline as a path along pixel edges, and small pictures. */
+/* Rasters as things to look at: the outline as a path along pixel edges, and small pictures; elements, and counts in words. */
 (function () {
   "use strict";
   const space = (window.SiameseMask = window.SiameseMask || {});
@@ -65,5 +65,10 @@
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     element.append(...children);
     return element;
+  };
+
+  /** A number and what it counts, e.g. "1 picture", "1,203 pictures". @param {string} [many] else `one` with an s */
+  space.counted = function (number, one, many) {
+    return `${number.toLocaleString("en")} ${number === 1 ? one : many || one + "s"}`;
   };
 })();

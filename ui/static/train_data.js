@@ -78,7 +78,7 @@
         else this.picked.delete(one.name);
         this.changed();
       });
-      const count = `${one.count.toLocaleString("en")} picture${one.count === 1 ? "" : "s"}`;
+      const count = space.counted(one.count, "picture");
       const parts = Object.entries(one.splits).map(([name, number]) => `${number.toLocaleString("en")} ${PARTS[name]}`);
       const words = make("span", { class: "tr-dataset-words" }, make("strong", {}, one.name));
       words.append(make("span", { class: "tr-soft" }, one.problem || `${count}: ${parts.join(", ")}`));
@@ -124,7 +124,7 @@
         this.close();
         this.picked = new Set([made.name]);
         await this.read();
-        this.tell("good", `${made.name} is here: ${made.count.toLocaleString("en")} pictures. Nothing is trained yet; look at the settings below.`);
+        this.tell("good", `${made.name} is here: ${space.counted(made.count, "picture")}. Nothing is trained yet; look at the settings below.`);
         this.changed();
       });
     }

@@ -83,7 +83,7 @@
         });
         return select;
       };
-      const words = `${stems.length} picture${stems.length === 1 ? " has" : "s have"} burnt-in text, which may name a patient (dashed box). For all of them:`;
+      const words = `${space.counted(stems.length, "picture has", "pictures have")} burnt-in text, which may name a patient (dashed box). For all of them:`;
       const made = make("section", { id: "train-texts" }, make("h4", {}, "Burnt-in text"), make("p", {}, words, " ", this.forAll));
       made.append(this.pictures(stems, stems.length, each, true));
       made.append(make("p", { class: "tr-soft" }, "Text is found by its shape: some may be missed, and single letters may stay. Look at the pictures before you pass anything on; what must not stay, leave out."));
@@ -104,7 +104,7 @@
       };
       show(0);
       this.join = this.tick("train-join", "Keep near-duplicates in the same part", true);
-      const made = make("section", {}, make("h4", {}, "Nearly the same picture"), make("p", {}, `${pairs.length} pair${pairs.length === 1 ? "" : "s"} of pictures, perhaps turned or mirrored.`), list);
+      const made = make("section", {}, make("h4", {}, "Nearly the same picture"), make("p", {}, `${space.counted(pairs.length, "pair")} of pictures, perhaps turned or mirrored.`), list);
       if (pairs.length > AT_ONCE / 2) made.append(this.more(() => {
         show(list.children.length);
         return list.children.length < pairs.length;
@@ -139,7 +139,7 @@
         this.fill(made.map((cell) => cell.querySelector("img")));
         return grid.children.length < stems.length;
       };
-      const fold = make("details", { class: "tr-fold" }, make("summary", {}, `Show the picture${count === 1 ? "" : "s"} (${count.toLocaleString("en")})`), grid);
+      const fold = make("details", { class: "tr-fold" }, make("summary", {}, `Show ${space.counted(count, "picture")}`), grid);
       let begun = false;
       fold.addEventListener("toggle", () => {
         if (!fold.open || begun) return;
@@ -204,7 +204,7 @@
         if (mine !== this.planning) return;
         const { train = 0, val = 0, test = 0 } = found.counts;
         const kept = this.join && this.join.box.checked;
-        const across = found.across ? ` Near-duplicates: ${found.across} pair${found.across === 1 ? "" : "s"} ${kept ? "kept together" : "in two parts"}.` : "";
+        const across = found.across ? ` Near-duplicates: ${space.counted(found.across, "pair")} ${kept ? "kept together" : "in two parts"}.` : "";
         this.split.textContent = `${train} to train on, ${val} to watch with, ${test} to test with (${found.method.replace(/\.$/, "")}).${across}`;
       } catch (error) {
         if (mine === this.planning) this.split.textContent = error.message;
