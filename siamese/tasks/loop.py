@@ -64,7 +64,8 @@ class Loop:
                 f"train_{stage}: a batch of {share.stop - share.start} a process cannot be computed in "
                 f"{self.settings.accumulate} equal parts; set accumulate to a number that divides it."
             )
-        self.averaged = [p.detach().clone() for p in self.parameters]
+        # without averaging (ema 0) the weights themselves are saved and shown
+        self.averaged = [p.detach().clone() for p in self.parameters] if self.settings.ema else []
         self.step = 0
         self.saved = 0
 
@@ -140,9 +141,10 @@ class Loop:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
-        decay = min(self.settings.ema, self.step / (self.step + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(self.averaged, [p.detach() for p in self.parameters], 1 - decay)
+        if self.averaged:
+            decay = min(self.settings.ema, self.step / (self.step + 10))
+            with torch.no_grad():
+                torch._foreach_lerp_(self.averaged, [p.detach() for p in self.parameters], 1 - decay)
         return losses | {"lr": lr}
 
     def _gradients(self, batch: dict[str, Tensor]) -> dict[str, float]:
@@ -210,7 +212,8 @@ class Loop:
         tensors = {}
         for k, (name, parameter) in enumerate(zip(self.names, self.parameters, strict=True)):
             tensors[f"weight.{name}"] = parameter.detach()
-            tensors[f"averaged.{name}"] = self.averaged[k]
+            if self.averaged:
+                tensors[f"averaged.{name}"] = self.averaged[k]
             for slot, value in self.optimizer.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     tensors[f"{slot}.{name}"] = value
@@ -230,8 +233,11 @@ class Loop:
         with torch.no_grad():
             for k, (name, parameter) in enumerate(zip(self.names, self.parameters, strict=True)):
                 found = slots[name]
-                parameter.copy_(found.pop("weight"))
-                self.averaged[k].copy_(found.pop("averaged"))
+                weight = found.pop("weight")
+                averaged = found.pop("averaged", weight)  # absent where ema was 0, and not wanted where it is
+                parameter.copy_(weight)
+                if self.averaged:
+                    self.averaged[k].copy_(averaged)
                 if found:
                     self.optimizer.state[parameter] = {
                         slot: value if slot == "step" else value.to(parameter.device)
@@ -242,16 +248,20 @@ class Loop:
 
 @contextmanager
 def _swapped(parameters: tuple[nn.Parameter, ...], values: list[Tensor]) -> Iterator[None]:
-    """Other values inside the parameters for a while."""
-    with torch.no_grad():
-        kept = [p.detach().clone() for p in parameters]
-        for parameter, value in zip(parameters, values, strict=True):
-            parameter.copy_(value)
-        try:
-            yield
-        finally:
-            for parameter, value in zip(parameters, kept, strict=True):
+    """Other values inside the parameters for a while; one at a time changes places, so that no copy of all is made."""
+
+    def swap() -> None:
+        with torch.no_grad():
+            for parameter, value in zip(parameters, values, strict=False):  # no values: nothing to do
+                kept = parameter.detach().clone()
                 parameter.copy_(value)
+                value.copy_(kept)
+
+    swap()
+    try:
+        yield
+    finally:
+        swap()
 
 
 def _optimizer(

@@ -74,11 +74,17 @@ def _alive(recipe_json: str, stage: Stage, part: int, autocast: torch.dtype | No
 
 
 def _standing(recipe: Recipe, stage: Stage) -> Memory:
-    """What is there between two steps."""
+    """What is there between two steps; of `alive` the gradients."""
     counts, trained = numbers(recipe, stage)
     a_state = 1 if recipe.compute.optimizer == "adamw8bit" else 4
-    at_a_save = 2 * 4 * trained  # the gradients, and the weights put aside while the averages are written
-    return Memory(stage, 4 * sum(counts.values()), 2 * a_state * trained, 4 * trained, at_a_save)
+    averages = 4 * trained if recipe.stage(stage).ema else 0
+    return Memory(stage, 4 * sum(counts.values()), 2 * a_state * trained, averages, 4 * trained)
+
+
+def saved_bytes(recipe: Recipe, stage: Stage) -> int:
+    """Of a checkpoint on disk: the model, and the trained weights, averages and optimiser state to resume from."""
+    standing, trained = _standing(recipe, stage), numbers(recipe, stage)[1]
+    return standing.weights + 4 * trained + standing.averages + standing.optimizer
 
 
 def _stage_memory(recipe: Recipe, stage: Stage, autocast: torch.dtype | None) -> Memory:

@@ -18,7 +18,7 @@ from siamese.errors import RecipeError
 from siamese.recipe import Recipe, Stage, toml_value
 from siamese.shipped import find
 from siamese.tasks import rehearsal
-from siamese.tasks.memory import GIB, Fit, Memory, fit, memory_of, numbers, size_of
+from siamese.tasks.memory import GIB, Fit, Memory, fit, memory_of, numbers, saved_bytes, size_of
 
 CARDS = (11, 24, 80)  # GB of memory of graphics cards that people have
 KEPT = 2  # checkpoints that a stage keeps at most while it trains, and one more while it is written
@@ -274,12 +274,8 @@ def _latent_bytes(recipe: Recipe) -> int:
 
 def _checkpoint_bytes(recipe: Recipe) -> int:
     """At most, on disk: weights and state of the checkpoints that each stage keeps, and one being written."""
-    total = 0
-    for stage in recipe.stages:
-        counts, trained = numbers(recipe, stage)
-        total += KEPT * 4 * (sum(counts.values()) + 4 * trained)
-    counts, trained = numbers(recipe, _last(recipe))
-    return total + 4 * (sum(counts.values()) + 4 * trained)
+    kept = sum(KEPT * saved_bytes(recipe, stage) for stage in recipe.stages)
+    return kept + saved_bytes(recipe, _last(recipe))
 
 
 def _millions(count: int) -> str:
