@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -16,7 +13,8 @@ from siamese.errors import CheckpointError, DatasetError, RecipeError
 from siamese.events import Progress, Saved
 from siamese.segmentation import judge
 from siamese.tasks.evaluate import EvaluateRequest, evaluate
-from tests.conftest import ROOT, draw_case, write_dataset
+from tests.conftest import draw_case, write_dataset
+from tests.shell import siamese
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +93,7 @@ def test_guidance_is_gone_through_on_val_without_copies(
     words = ["--split", "val", "--seeds", "1,2", "--guidance", "1,3", "--only-fit", "--device", "cpu"]
     words += ["--segmenter", request_.segmenter, "--data", str(split_dataset), "--out", str(out)]
     words += ["--features", str(request_.feature_net)]
-    done = subprocess.run(
-        [sys.executable, "-m", "siamese", "evaluate", "checkpoint", request_.checkpoint, *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ},
-    )
+    done = siamese("evaluate", "checkpoint", request_.checkpoint, *words)
     assert done.returncode == 0, done.stderr
     assert "guidance 3" in done.stdout
     report = json.loads((out / "report.json").read_text("utf-8"))

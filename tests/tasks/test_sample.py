@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import shutil
 import struct
@@ -28,6 +27,7 @@ from siamese.masks.mask import Mask
 from siamese.tasks import png
 from siamese.tasks.sample import SampleRequest, SampleResult, sample
 from tests.conftest import ROOT, draw_case
+from tests.shell import siamese
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,15 @@ def mask() -> Mask:
     return Mask.from_array(draw_case(3, 64)[1])
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess:
+@pytest.fixture(autouse=True)
+def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIAMESE_PRECISION", "fp32")
+    monkeypatch.chdir(ROOT)
+
+
+def process(*words: str | Path) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "siamese", *map(str, words)]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "SIAMESE_PRECISION": "fp32"}
-    )
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def results(loaded: checkpoint.Loaded, mask: Mask, **settings: object) -> list[SampleResult]:
@@ -154,7 +158,7 @@ def test_sample_writes_pairs_and_a_manifest(
         "--seeds",
         "1,2",
     )
-    done = run(*words, "--mask", small_dataset / "masks")
+    done = process(*words, "--mask", small_dataset / "masks")
     assert done.returncode == 0, done.stderr
     assert "resized from 96×96 to 64×64 (nearest)" in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
@@ -165,7 +169,7 @@ def test_sample_writes_pairs_and_a_manifest(
     assert saved.shape == (64, 64)
     assert set(np.unique(saved)) == {0, 255}
     before = (tmp_path / "out" / lines[0]["image"]).read_bytes()
-    again = run(*words, "--mask", small_dataset / "masks" / "case000.png")
+    again = siamese(*words, "--mask", small_dataset / "masks" / "case000.png")
     assert again.returncode == 0
     assert (tmp_path / "out" / lines[0]["image"]).read_bytes() == before
     assert len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 24
@@ -189,7 +193,7 @@ def bad_masks(folder: Path) -> dict[str, tuple[Path, str]]:
 
 def test_bad_masks_are_one_sentence(tiny_checkpoint: Path, tmp_path: Path) -> None:
     for path, words in bad_masks(tmp_path / "bad").values():
-        done = run("sample", "--checkpoint", tiny_checkpoint, "--mask", path, "--out", tmp_path / "out")
+        done = siamese("sample", "--checkpoint", tiny_checkpoint, "--mask", path, "--out", tmp_path / "out")
         assert done.returncode == 2, path
         assert words in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -198,7 +202,7 @@ def test_bad_masks_are_one_sentence(tiny_checkpoint: Path, tmp_path: Path) -> No
 def test_one_bad_mask_of_many_leaves_the_others(tiny_checkpoint: Path, tmp_path: Path) -> None:
     bad_masks(tmp_path / "bad")
     Mask.from_array(draw_case(1, 64)[1]).write(tmp_path / "bad" / "good.png")
-    done = run(
+    done = siamese(
         "sample",
         "--checkpoint",
         tiny_checkpoint,
@@ -263,7 +267,7 @@ def test_bad_checkpoints_are_refused(bad_checkpoints: dict[str, Path], name: str
 
 def test_a_bad_checkpoint_on_the_command_line(bad_checkpoints: dict[str, Path], tmp_path: Path) -> None:
     Mask.from_array(draw_case(1, 64)[1]).write(tmp_path / "mask.png")
-    done = run(
+    done = siamese(
         "sample",
         "--checkpoint",
         bad_checkpoints["pickle"],
@@ -282,7 +286,7 @@ def test_no_disk_space_is_one_sentence(tiny_checkpoint: Path, tmp_path: Path) ->
     Mask.from_array(draw_case(1, 64)[1]).write(tmp_path / "mask.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "manifest.jsonl").symlink_to("/dev/full")
-    done = run(
+    done = siamese(
         "sample",
         "--checkpoint",
         tiny_checkpoint,
@@ -308,16 +312,16 @@ def test_no_disk_space_is_one_sentence(tiny_checkpoint: Path, tmp_path: Path) ->
 def test_bad_settings_exit_with_two(tiny_checkpoint: Path, tmp_path: Path, words: tuple, said: str) -> None:
     Mask.from_array(draw_case(1, 64)[1]).write(tmp_path / "mask.png")
     common = ("--checkpoint", tiny_checkpoint, "--mask", tmp_path / "mask.png", "--out", tmp_path / "out")
-    done = run("sample", *common, *words)
+    done = siamese("sample", *common, *words)
     assert done.returncode == 2
     assert said in done.stderr
 
 
 def test_publish_and_info(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    assert run("checkpoint", "publish", tiny_checkpoint, tmp_path / "small").returncode == 0
+    assert siamese("checkpoint", "publish", tiny_checkpoint, tmp_path / "small").returncode == 0
     digest, name = (tmp_path / "small" / "model.sha256").read_text().split()
     assert name == "model.safetensors"
-    shown = json.loads(run("checkpoint", "info", tmp_path / "small").stdout)
+    shown = json.loads(siamese("checkpoint", "info", tmp_path / "small").stdout)
     assert shown["sha256"] == digest
     assert shown["recipe"]["size"] == 64
     original, published = checkpoint.load(tiny_checkpoint), checkpoint.load(tmp_path / "small")
@@ -332,7 +336,7 @@ def test_a_foreign_manifest_is_left_alone(tiny_checkpoint: Path, tmp_path: Path)
     Mask.from_array(draw_case(1, 64)[1]).write(tmp_path / "mask.png")
     (tmp_path / "manifest.jsonl").write_text("not ours\n")
     common = ("--checkpoint", tiny_checkpoint, "--mask", tmp_path / "mask.png", "--out", tmp_path)
-    done = run("sample", *common)
+    done = siamese("sample", *common)
     assert done.returncode == 2
     assert "Line 1 of" in done.stderr
     assert (tmp_path / "manifest.jsonl").read_text() == "not ours\n"

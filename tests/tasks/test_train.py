@@ -26,6 +26,7 @@ from siamese.events import Done, Preview, Progress, Saved, Scalars
 from siamese.tasks.loop import learning_rate
 from siamese.tasks.train import TrainRequest, train
 from tests.conftest import ROOT, TINY, draw_case, write_dataset
+from tests.shell import siamese
 
 
 def losses(events: list, stage: str) -> dict[int, dict[str, float]]:
@@ -290,8 +291,8 @@ def test_publishing_keeps_the_weights_and_no_path_of_this_machine(
     run = tmp_path / "run"
     list(train(TrainRequest(settings, (small_dataset,), run, start=str(source), precision="fp32")))
     made = run / "checkpoints" / "autoencoder-0000001"
-    command = [sys.executable, "-m", "siamese", "checkpoint", "publish", str(made), str(tmp_path / "out")]
-    subprocess.run([*command, "--set", "sampling.guidance=3"], cwd=ROOT, check=True)
+    said = siamese("checkpoint", "publish", made, tmp_path / "out", "--set", "sampling.guidance=3")
+    assert said.returncode == 0, said.stderr
     found, _ = checkpoint.read_recipe(tmp_path / "out")
     assert found.data.feature_net is None
     assert found.sampling.guidance == 3
