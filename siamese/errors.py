@@ -5,6 +5,8 @@
     ├── DatasetError       a dataset folder with problems (all of them, at once)
     ├── RecipeError        an unknown, missing or impossible setting
     ├── CheckpointError    a checkpoint that is missing, damaged, unsafe or of another kind
+    ├── StudyError         a rating study that cannot go on like this
+    │   └── LinkError      a personal link that opens nothing
     └── MachineError       disk full, port in use, folder not writable
 
 A message is one sentence or two: what was found, where, what was expected, and what to do next.
@@ -19,9 +21,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-FULL = ("No space left on device", "os error 112")  # safetensors' own errors carry no number; 112 is Windows
-
 from siamese.counted import counted
+
+FULL = ("No space left on device", "os error 112")  # safetensors' own errors carry no number; 112 is Windows
 
 
 class SiameseError(Exception):
@@ -53,6 +55,14 @@ class RecipeError(SiameseError):
 
 class CheckpointError(SiameseError):
     """A checkpoint that is missing, damaged, unsafe or of another kind."""
+
+
+class StudyError(SiameseError):
+    """A rating study, its store or an answer that cannot be used like this."""
+
+
+class LinkError(StudyError):
+    """A personal link that is unknown, revoked or replaced."""
 
 
 class MachineError(SiameseError):

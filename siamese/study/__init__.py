@@ -1,0 +1,1 @@
+"""Blind rating studies: design, preparation, orders, votes, analysis. Imports no torch."""
