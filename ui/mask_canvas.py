@@ -53,6 +53,7 @@ SCRIPTS = (
     "train_report.js",
     "train_data.js",
     "train_settings.js",
+    "train_machine.js",
     "train_form.js",
     "train.js",
 )

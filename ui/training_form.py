@@ -16,6 +16,7 @@ from ui import training_recipe as settings
 from ui.parcels import Inbox, Outbox
 from ui.services import Services
 from ui.training_data import folder_of
+from ui.training_machine import Where, offered
 from ui.training_recipe import RUN, Form
 from ui.training_runs import FORM, Runs, points, read_recipe
 from ui.training_tasks import Task, Tasks
@@ -32,7 +33,8 @@ class TrainingForm:
         self._services, self._tasks, self._runs = services, tasks, runs
         self._workspace, self._jobs = services.workspace, runs.jobs
         self._inbox, self._outbox = inbox, outbox
-        self.functions = [self.settings, self.estimate, self.start, self.again, self.pack, self.bring_back]
+        self.functions = [self.settings, self.machine, self.estimate, self.start, self.again]
+        self.functions += [self.pack, self.bring_back]
 
     def settings(self, payload: dict) -> dict:
         """What {form} comes to: {ok, sentence, pictures, knobs, table, problems, sizes, starts, files, size}."""
@@ -56,6 +58,11 @@ class TrainingForm:
             "files": settings.files(),
         }
 
+    def machine(self, payload: dict) -> dict:
+        """Where a training can compute; the task's result is {devices, precisions, processes}."""
+        owner = self._services.identity.owner(payload.get("token"))
+        return self._tasks.begin(owner, lambda task: offered())
+
     def estimate(self, payload: dict) -> dict:
         """What {form} would cost, measured on this machine where {trial}; the task's result is {lines, details}."""
         owner = self._services.identity.owner(payload.get("token"))
@@ -66,7 +73,9 @@ class TrainingForm:
         def work(task: Task) -> dict[str, Any]:
             from siamese.tasks.plan import plan
 
-            return estimated(plan(recipe, pictures, start, trial=trial).summary())
+            where = form.where
+            found = plan(recipe, pictures, start, where.device, where.precision, trial)
+            return estimated(found.summary())
 
         return self._tasks.begin(owner, work)
 
@@ -88,8 +97,10 @@ class TrainingForm:
             arguments += ["--start", start]
         if form.minutes is not None:
             arguments += ["--seconds", f"{min(form.minutes, LONGEST_MINUTES) * 60:g}"]
+        arguments += form.where.words()
         files = {RECIPE: cluster.toml(recipe).encode(), FORM: json.dumps(form.told()).encode()}
-        job = self._jobs.submit("train", arguments, form.name or " and ".join(form.data), owner, files)
+        name, processes = form.name or " and ".join(form.data), form.where.processes
+        job = self._jobs.submit("train", arguments, name, owner, files, processes)
         return {"ok": True, "run": job.id}
 
     def again(self, payload: dict) -> dict:
@@ -104,14 +115,15 @@ class TrainingForm:
             data = [
                 Path(v).name for o, v in zip(job.arguments, job.arguments[1:], strict=False) if o == "--data"
             ]
-            form = Form(tuple(data), "", 0, RUN + job.id, {}, None, "").told()
+            where = Where.of_words(job.arguments, job.request.processes if job.request else 1)
+            form = Form(tuple(data), "", 0, RUN + job.id, {}, None, "", where).told()
         gone = [name for name in form["data"] if name not in known]
         form["data"] = [name for name in form["data"] if name in known]
         form["name"] = f"{job.name}, again"
-        sentence = (
-            f"The dataset {', '.join(gone)} is not in this workspace; choose another one." if gone else ""
-        )
-        return {"ok": True, "form": form, "sentence": sentence}
+        where, elsewhere = Where.of(form["where"]).here()
+        form["where"] = vars(where)
+        lost = f"The dataset {', '.join(gone)} is not in this workspace; choose another one." if gone else ""
+        return {"ok": True, "form": form, "sentence": f"{lost} {elsewhere}".strip()}
 
     def pack(self, payload: dict) -> dict:
         """A zip that trains {run} elsewhere, with its {pictures} or without; the task's result is {id, file, size}."""
@@ -162,7 +174,7 @@ class TrainingForm:
         if not self._services.here_only:
             word = "Files of the machine can be named only where nobody else can reach this studio."
             found |= {key: word for key in form.changes if key in PATHS}
-        return found
+        return found or form.where.problems(settings.resolve(values, preset, form.changes))
 
     def _recipe(self, form: Form) -> Any:
         """The checked recipe; SiameseError says what is wrong."""

@@ -16,6 +16,7 @@ from siamese.jobs.jobs import Jobs
 from siamese.recipe import Recipe, toml_value
 from siamese.sections import Settings
 from siamese.shipped import SHIPPED
+from ui.training_machine import Where
 from ui.training_runs import points, read_recipe, words
 
 RECIPES = SHIPPED.parent / "assets" / "recipes"
@@ -39,7 +40,7 @@ class Form:
         data: names of datasets. start: "" from nothing, "polyp-compact", or `run:<id>`.
         size: a number of pictures of `presets.SIZES`; 0: the nearest to what there is.
         file: "" by size, a file of assets/recipes, or `run:<id>`. changes: key -> value as typed.
-        minutes: when to stop; None: when it is done. name: what the run is called.
+        minutes: when to stop; None: when it is done. name: what the run is called. where: device and the like.
     """
 
     data: tuple[str, ...]
@@ -49,6 +50,7 @@ class Form:
     changes: dict[str, str]
     minutes: float | None
     name: str
+    where: Where = Where()
 
     @classmethod
     def of(cls, payload: dict) -> Form:
@@ -77,11 +79,12 @@ class Form:
             kept,
             float(minutes) if number else None,
             " ".join(str(given.get("name") or "").split())[:80],
+            Where.of(given.get("where")),
         )
 
     def told(self) -> dict[str, Any]:
         """JSON-able, as `of` reads it."""
-        return {**vars(self), "data": list(self.data)}
+        return {**vars(self), "data": list(self.data), "where": vars(self.where)}
 
 
 def base(form: Form, jobs: Jobs, pictures: int) -> tuple[dict[str, Any], tuple[str, ...], str]:

@@ -16,6 +16,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
+from siamese.counted import counted
 from siamese.errors import MachineError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -51,6 +52,18 @@ class PrecisionTrial:
 def precision_name(dtype: torch.dtype) -> str:
     """ "fp32", "bf16" or "fp16"."""
     return next(name for name, known in PRECISIONS.items() if known == dtype)
+
+
+def devices() -> dict[str, str]:
+    """What there is to compute on here: name for `choose_device` → words; NVIDIA GPUs, Apple's, the processor last."""
+    found = {}
+    if torch.cuda.is_available():
+        for k in range(torch.cuda.device_count()):
+            facts = torch.cuda.get_device_properties(k)
+            found[f"cuda:{k}"] = f"{facts.name}, {facts.total_memory / 2**30:.0f} GB"
+    if torch.backends.mps.is_available():
+        found["mps"] = "Apple's GPU"
+    return found | {"cpu": f"processor, {counted(os.cpu_count() or 1, 'core')}"}
 
 
 def choose_device(preference: str | torch.device = "auto") -> torch.device:

@@ -48,6 +48,13 @@ def test_fp32_stays_unless_another_is_clearly_faster(milliseconds, chosen):
     assert module._fastest(milliseconds) == chosen
 
 
+def test_every_device_that_is_offered_can_be_chosen():
+    found = module.devices()
+    assert list(found)[-1] == "cpu" and found["cpu"].startswith("processor, ")
+    assert [str(choose_device(name)) for name in found] == list(found)
+    assert len(found) == 1 or choose_device("auto").type == next(iter(found)).partition(":")[0]
+
+
 def test_the_trial_leaves_the_global_random_numbers_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()

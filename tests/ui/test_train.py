@@ -149,6 +149,13 @@ def test_settings_are_checked_where_they_are_typed_and_duplicated(context, stati
     expect(steps).to_have_attribute("aria-invalid", "false")
     setting(page, "seed", "11")
     page.locator("#train-minutes").fill("0.5")
+    page.locator("#train-device").select_option("cpu")
+    page.locator("#train-precision").select_option("fp32")
+    page.locator("#train-processes").select_option("2")
+    setting(page, "train_siamese.batch", "3")
+    expect(page.locator("#train-problem")).to_contain_text("a step of 3 pictures cannot be shared by 2")
+    expect(page.locator("#train-go")).to_be_disabled()
+    setting(page, "train_siamese.batch", "2")
     page.locator("#train-name").fill("to be copied")
     page.locator("#train-search").fill("learning rate")
     assert 0 < page.locator(".tr-table tbody tr:visible").count() < 12
@@ -159,10 +166,14 @@ def test_settings_are_checked_where_they_are_typed_and_duplicated(context, stati
     job = next(j for j in Jobs(workspace).list() if j.name == "to be copied")
     job.cancel(force=True)
     assert "--seconds" in job.arguments and "--start" in job.arguments
+    asked = " ".join(job.arguments)
+    assert "--device cpu" in asked and "--precision fp32" in asked and job.request.processes == 2
     assert "seed = 11" in (job.folder / "recipe.toml").read_text()
     looked(page)
     page.locator("#train-duplicate").click()
     expect(steps).to_have_value("7")
     expect(page.locator("#train-name")).to_have_value("to be copied, again")
     expect(page.locator("#train-minutes")).to_have_value("0.5")
+    for select, value in {"device": "cpu", "precision": "fp32", "processes": "2"}.items():
+        expect(page.locator(f"#train-{select}")).to_have_value(value)
     expect(page.locator("#train-datasets").get_by_label("drawn")).to_be_checked()

@@ -6,7 +6,6 @@ import base64
 import json
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,49 +15,16 @@ from siamese.workspace import Workspace
 from tests.conftest import write_dataset
 from tests.data import sources
 from tests.ui.conftest import until
+from tests.ui.doors import FORM, Doors, here
 from tests.ui.training import end_all, write_run, zipped
-from ui.mask_canvas import server_function
-from ui.parcels import LARGEST_PIECE
 from ui.resident import Choice, ResidentModel
 from ui.services import Services
-from ui.train import Train
-
-FORM = {"data": [], "start": "", "size": 0, "file": "tiny.toml", "changes": {}, "minutes": None, "name": ""}
-
-
-class Doors(SimpleNamespace):
-    """The functions as the page calls them, for one person."""
-
-    def __init__(self, services: Services, train: Train | None = None):
-        self.services, self.train = services, train or Train(services)
-        super().__init__(**{f.__name__: server_function(f) for f in self.train.functions})
-
-    def token(self, owner: str = "anna") -> str:
-        return self.services.identity.mint(owner)
-
-    def done(self, begun: dict, owner: str = "anna") -> dict:
-        """The outcome of a task."""
-        assert begun["ok"], begun
-        asked = {"token": self.token(owner), "task": begun["task"]}
-        until(lambda: self.task(asked).get("done") or not self.task(asked)["ok"], "the task", 120)
-        return self.task(asked)
-
-    def send(self, path: Path, owner: str = "anna") -> str:
-        """Upload a file in pieces; its id."""
-        data, name, at = path.read_bytes(), None, 0
-        size = min(len(data) // 3 + 1, LARGEST_PIECE)
-        while at < len(data):
-            piece = {"at": at, "data": base64.b64encode(data[at : at + size]).decode(), "id": name}
-            answer = self.upload({"token": self.token(owner), "name": path.name, "total": len(data), **piece})
-            assert answer["ok"], answer
-            name, at = answer["id"], answer["at"]
-        return name
 
 
 @pytest.fixture
 def doors(tmp_path: Path) -> Doors:
     """A studio that this machine alone can reach."""
-    return Doors(Services(Workspace(tmp_path / "workspace"), "no-such-model", here_only=True))
+    return here(tmp_path)
 
 
 def test_without_a_true_token_no_door_opens(doors):

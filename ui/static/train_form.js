@@ -23,7 +23,10 @@
       this.problem = make("p", { class: "tr-problem", id: "train-problem", role: "status" });
       this.table = new space.SettingsTable((key, value) => this.change(key, value));
       const fold = make("details", { class: "tr-fold", id: "train-all" }, make("summary", {}, "All settings"));
-      fold.append(field("Recipe file", this.file, "By the number of pictures, unless you choose a file."), this.table.element);
+      this.fold = fold;
+      this.where = new space.WhereChoice(desk, () => this.check(), (text) => this.say(text));
+      fold.append(field("Recipe file", this.file, "By the number of pictures, unless you choose a file."), this.where.element, this.table.element);
+      fold.addEventListener("toggle", () => fold.open && this.where.ask());
       const card = make("section", { class: "tr-card", "aria-labelledby": "train-step-2" }, make("h2", { id: "train-step-2" }, "2 · Settings"));
       const top = make("div", { class: "tr-knobs wide" }, field("Start from", this.start), field("Settings for", this.size));
       top.append(field("Name of the training", this.name), field("Stop after, minutes", this.minutes));
@@ -57,6 +60,7 @@
         this.wish = form;
         this.name.value = form.name;
         this.minutes.value = form.minutes || "";
+        if (this.where.set(form.where)) this.fold.open = true; // nothing unusual is hidden
         await this.check();
         this.problem.textContent = sentence || this.problem.textContent;
         this.name.focus();
@@ -75,6 +79,7 @@
         changes: this.changes,
         minutes: this.minutes.value ? Number(this.minutes.value) : null,
         name: this.name.value,
+        where: this.where.value(),
       };
     }
 
@@ -172,6 +177,5 @@
     return made;
   }
 
-  space.TrainForm = TrainForm;
-  space.field = field;
+  Object.assign(space, { TrainForm, field, fillSelect: fill });
 })();
