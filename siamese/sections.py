@@ -252,7 +252,7 @@ class ComputeRecipe(Settings):
     channels_last: bool = Field(False, description="memory layout of pictures: channels innermost")
     compile: bool = Field(False, description="torch.compile the blocks of U-Net and control branch")
     optimizer: Literal["adamw", "adamw8bit"] = Field(
-        "adamw", description="adamw8bit: states in 8 bit, needs `pip install bitsandbytes` and an NVIDIA GPU"
+        "adamw", description="adamw8bit: states in 8 bit, needs `pip install bitsandbytes`"
     )
 
 

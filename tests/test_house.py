@@ -201,7 +201,7 @@ def test_what_is_imported_is_required():
     installed = set(requirements("requirements.txt"))
     extras = {
         "siamese/jobs/ray.py": "ray",
-        "siamese/tasks/loop.py": "bitsandbytes",
+        "siamese/tasks/optimizer.py": "bitsandbytes",
     }  # inside functions, with a cure
     for path in CODE:
         names = (

@@ -21,8 +21,9 @@ from siamese.diffusion.model import SiameseDiffusion
 from siamese.errors import MachineError, RecipeError, writing
 from siamese.events import Done, Event, Notice, Preview, Progress, Saved, Scalars
 from siamese.recipe import Stage
-from siamese.sections import ComputeRecipe, StageRecipe
+from siamese.sections import StageRecipe
 from siamese.shipped import FILE
+from siamese.tasks import optimizer
 from siamese.tasks.run import STATE, Point, RunFolder
 from siamese.tasks.stages import Bench, StageTask
 
@@ -56,7 +57,7 @@ class Loop:
         whole.requires_grad_(False)
         task.trained.requires_grad_(True)
         self.names, self.parameters = zip(*task.trained.named_parameters(), strict=True)
-        self.optimizer = _optimizer(self.parameters, self.settings, bench.recipe.compute)
+        self.optimizer = optimizer.adamw(self.parameters, self.settings, bench.recipe.compute)
         self.scaler = torch.amp.GradScaler(bench.device.type, enabled=bench.autocast == torch.float16)
         share = bench.crew.part(self.settings.batch)
         if (share.stop - share.start) % self.settings.accumulate:
@@ -72,8 +73,10 @@ class Loop:
     def events(self) -> Iterator[Event]:
         stage, total, crew = self.stage, self.settings.steps, self.bench.crew
         if self.point is not None:
-            self._restore(self.point)
+            same = self._restore(self.point)
             yield Notice(f"Resumed {stage} at step {self.step}.")
+            if not same:
+                yield Notice("The optimiser is another one than before, so its state begins anew.")
         first, begun = self.step, time.monotonic()
         try:
             with closing(batches.ahead(self.task.batch, range(self.step, total))) as waiting:
@@ -214,17 +217,18 @@ class Loop:
             tensors[f"weight.{name}"] = parameter.detach()
             if self.averaged:
                 tensors[f"averaged.{name}"] = self.averaged[k]
-            for slot, value in self.optimizer.state.get(parameter, {}).items():
-                if isinstance(value, Tensor):
-                    tensors[f"{slot}.{name}"] = value
+            for slot, value in optimizer.state(self.optimizer, parameter).items():
+                tensors[f"{slot}.{name}"] = value
         if self.scaler.is_enabled():
             tensors["scale"] = torch.tensor(self.scaler.get_scale())
         return {name: value.cpu().contiguous() for name, value in tensors.items()}
 
-    def _restore(self, point: Point) -> None:
+    def _restore(self, point: Point) -> bool:
+        """Take up the state of a checkpoint; False: that of its optimiser is of the other kind and was left out."""
         tensors = load_file(point.state)
         if "scale" in tensors and self.scaler.is_enabled():
             self.scaler.load_state_dict(self.scaler.state_dict() | {"scale": float(tensors["scale"])})
+        same = True
         slots: dict[str, dict[str, Tensor]] = {name: {} for name in self.names}
         for key, value in tensors.items():
             slot, _, name = key.partition(".")
@@ -238,12 +242,9 @@ class Loop:
                 parameter.copy_(weight)
                 if self.averaged:
                     self.averaged[k].copy_(averaged)
-                if found:
-                    self.optimizer.state[parameter] = {
-                        slot: value if slot == "step" else value.to(parameter.device)
-                        for slot, value in found.items()
-                    }
+                same &= optimizer.take_up(self.optimizer, parameter, found)
         self.step = self.saved = point.step
+        return same
 
 
 @contextmanager
@@ -262,22 +263,6 @@ def _swapped(parameters: tuple[nn.Parameter, ...], values: list[Tensor]) -> Iter
         yield
     finally:
         swap()
-
-
-def _optimizer(
-    parameters: tuple[nn.Parameter, ...], settings: StageRecipe, compute: ComputeRecipe
-) -> torch.optim.Optimizer:
-    """AdamW of a stage, its states in 8 bit where the recipe says so (Dettmers et al., ICLR 2022)."""
-    given = {"lr": settings.lr, "weight_decay": settings.weight_decay, "betas": (0.9, 0.999)}
-    if compute.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, **given)
-    try:
-        from bitsandbytes.optim import AdamW8bit
-    except ImportError:
-        raise MachineError(
-            'compute.optimizer = "adamw8bit" needs bitsandbytes: pip install bitsandbytes, or set it to "adamw".'
-        ) from None
-    return AdamW8bit(parameters, **given)
 
 
 def learning_rate(settings: StageRecipe, step: int) -> float:
