@@ -20,6 +20,11 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 LONGEST_SITTING = 30  # minutes; BT.500-15 asks for half an hour at most
 SECONDS = {"P1": 8.0, "P2": 18.0, "P3": 22.0, "P4": 9.0}  # a presentation, a first guess before a rehearsal
 
+HIDDEN = {  # from the rating pages
+    *("arms", "per_arm", "seed", "secret", "grouping", "outline", "boxes"),
+    *("primary", "cue_reasons", "raters_who_know"),
+}
+
 
 class Arm(Settings):
     """One kind of picture, and how its pictures were chosen."""
@@ -40,6 +45,15 @@ class Arm(Settings):
     )
     curated_of: int = Field(0, ge=0, description="curated: out of how many")
     curated_by: str = Field("", description="curated: by whom")
+    checkpoint: str = Field(
+        "",
+        description="model that made them, a shipped name or a folder: real pictures that it was trained on are left "
+        "out; empty: as manifest.jsonl beside them says",
+    )
+    pool_size: int = Field(0, ge=0, description="filled in at preparation: pictures in the pool")
+    left_out: tuple[str, ...] = Field(
+        (), description="filled in at preparation: what was drawn and left out, and why"
+    )
 
     @model_validator(mode="after")
     def _said(self) -> Arm:
@@ -101,7 +115,19 @@ class Design(Settings):
     )
     block: int = Field(50, ge=5, le=200, description="presentations between breaks")
     apart: int = Field(10, ge=0, le=100, description="presentations at least between pictures of one mask")
+    grouping: Literal["mask", "name", "none"] = Field(
+        "mask", description="which pictures of different arms belong together: same mask, same name, or none"
+    )
     size: int = Field(384, ge=64, le=1024, description="side of the prepared pictures, pixels")
+    outline: Literal["octagon", "circle", "square"] = Field(
+        "octagon",
+        description="what is seen of every picture, black outside; all are cut so that they fill it",
+    )
+    boxes: Literal["cover", "leave out"] = Field(
+        "cover",
+        description="black or coloured boxes in the lower left corner: cover that corner of every picture, or leave "
+        "such pictures out",
+    )
     jpeg: int = Field(
         90, ge=0, le=100, description="quality of the JPEG round trip that all pictures take; 0: none"
     )
@@ -118,12 +144,15 @@ class Design(Settings):
         ("Consultant", "Resident", "Nurse", "Other"), description="what a rater may say of the own role"
     )
     raters_who_know: str = Field(
-        "", description="declared: organisers or pickers of pictures among the raters, and why; empty: none"
+        "",
+        description='organisers or pickers of pictures among the raters, and why; "none" where there are none',
     )
     cue_reasons: dict[str, str] = Field(
         {}, description="cue → why the study goes on although it tells the arms apart"
     )
     seed: int = Field(0, ge=0, description="of the draw of pictures; the orders have a secret of their own")
+    pace: float = Field(0, ge=0, description="seconds a presentation takes, from a rehearsal; 0: a guess")
+    secret: str = Field("", description="of the orders, filled in at lock; stays with the truth")
     texts: Texts = Texts()
 
     @model_validator(mode="after")
@@ -149,6 +178,5 @@ class Design(Settings):
 
     def shown(self) -> str:
         """Canonical JSON of what the rating pages may know: no arm, no source, no primary question, no reasons."""
-        hidden = {"arms", "primary", "cue_reasons", "raters_who_know", "seed", "per_arm"}
-        kept = self.model_dump(exclude=hidden)
+        kept = self.model_dump(exclude=HIDDEN)
         return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

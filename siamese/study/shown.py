@@ -25,6 +25,7 @@ class Shown(Settings):
     exclusions: Exclusions
     organiser: str
     rater_roles: tuple[str, ...]
+    pace: float
     texts: Texts
 
     @property
@@ -35,7 +36,7 @@ class Shown(Settings):
     @property
     def seconds(self) -> float:
         """A presentation, before anything is known of the rater's own pace."""
-        return SECONDS[self.protocol]
+        return self.pace or SECONDS[self.protocol]
 
     def scale(self, key: str) -> Scale:
         """The scale (P3) of an assignment's question.
