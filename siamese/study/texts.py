@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from siamese.sections import Settings
+from siamese.study.words import Words
 
 
 class Scale(Settings):
@@ -108,3 +109,4 @@ class Texts(Settings):
     thanks: str = Field(
         "Thank you. All your answers are saved; you may close this page.", description="last page"
     )
+    words: Words = Words()
