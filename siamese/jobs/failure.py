@@ -48,7 +48,8 @@ def explain(folder: Path, request: Request, code: int, said: str) -> Failure:
     if any(words in "\n".join(lines[-30:]) for words in MEMORY) or code in (-9, 137):
         return _out_of_memory(folder, request, killed=code in (-9, 137))
     if code == 2:
-        return Failure(_one_line(lines)[:LONGEST] or "Refused without a word.")
+        said = _one_line(lines)[:LONGEST] or "Refused without a word."
+        return Failure(_paths_lost(request) + said)
     if request.processes > 1 and (
         told := history.read(folder).failed
     ):  # torchrun has one code for everything
@@ -62,6 +63,14 @@ def explain(folder: Path, request: Request, code: int, said: str) -> Failure:
     return Failure(
         f"{last[:LONGEST] or f'Ended with code {code}'} (a fault of the program; more in {folder / LOG})"
     )
+
+
+def _paths_lost(request: Request) -> str:
+    """A sentence where relative paths of the arguments lead nowhere now."""
+    if request.begun_from_is_there:
+        return ""
+    where = f" ({request.cwd})" if request.cwd else ""
+    return f"The folder that it was begun from{where} is gone, and relative paths with it; submit it again. "
 
 
 def _out_of_memory(folder: Path, request: Request, killed: bool) -> Failure:

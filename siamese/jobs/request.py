@@ -31,7 +31,8 @@ class Request:
     Args:
         verb: a key of FOLDERS. arguments: everything after `python -m siamese`, the verb first.
         name: what a person calls it. owner: who asked. created, queued: seconds since 1970.
-        lane: jobs of one lane run one at a time. cwd: where relative paths of the arguments begin.
+        lane: jobs of one lane run one at a time.
+        cwd: where relative paths of the arguments begin; empty where that folder was gone already.
         processes: more than one: under torchrun. shell: begun without a queue, from a command line.
     """
 
@@ -46,6 +47,11 @@ class Request:
     processes: int = 1
     shell: bool = False
     version: int = VERSION
+
+    @property
+    def begun_from_is_there(self) -> bool:
+        """Is there still the folder where relative paths begin?"""
+        return bool(self.cwd) and Path(self.cwd).is_dir()
 
     def argv(self, folder: Path) -> list[str]:
         """The arguments with the job's folder in place."""
@@ -83,7 +89,7 @@ def make(verb: str, arguments: Sequence[str], name: str, owner: str = "", proces
     if not given:
         words += [option, folder]
     now = time.time()
-    return Request(verb, (verb, *words), name, owner, now, now, cwd=os.getcwd(), processes=processes)
+    return Request(verb, (verb, *words), name, owner, now, now, cwd=_working_folder(), processes=processes)
 
 
 def read(folder: Path) -> Request | None:
@@ -135,7 +141,7 @@ def note(folder: Path) -> None:
                 words[k] = f"{option}={RUN}"
         now = time.time()
         request = Request(
-            words[0], tuple(words), folder.name, created=now, queued=now, cwd=os.getcwd(), shell=True
+            words[0], tuple(words), folder.name, created=now, queued=now, cwd=_working_folder(), shell=True
         )
         request.write(folder)
     write_process(folder, os.getpid())
@@ -145,3 +151,11 @@ def write_process(folder: Path, pid: int, runner: int | None = None) -> None:
     """Write `process.json`: which process works here, and which runner minds it."""
     found = {"child": processes.identity(pid)} | ({"runner": processes.identity(runner)} if runner else {})
     write_atomically(folder / PROCESS, json.dumps(found).encode())
+
+
+def _working_folder() -> str:
+    """Empty where it was deleted meanwhile."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -29,6 +30,7 @@ SAVING = 600.0  # seconds at most for that
 LARGEST_LOG = 32 << 20  # bytes; then its older half is dropped
 NEVER = "Cancelled before its turn came."
 NOW = "now"  # content of the file `cancel`: end by force
+MOVED = "Its folder was moved or deleted {when}, so it was ended; resume goes on from the last save."
 
 
 @dataclass
@@ -39,6 +41,29 @@ class _System:
 
     def hear(self, number: int, frame: object) -> None:
         self.asked = True
+
+
+class _Place:
+    """The folder of a job as it was first seen; somebody may move or delete it while the job waits or works."""
+
+    def __init__(self, folder: Path):
+        self.folder, self._known = folder, folder.stat()
+
+    @property
+    def lost(self) -> bool:
+        """Is it somewhere else, or nowhere? A disk that does not answer for a moment is no reason to end."""
+        try:
+            return not os.path.samestat(self.folder.stat(), self._known)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+
+    def tell(self, when: str) -> None:
+        """Write the end into the folder wherever it is now: `spawn` made it this process's working folder."""
+        with suppress(OSError, MachineError):  # deleted: nobody lists it any more
+            if os.path.samestat(os.stat("."), self._known):
+                end(Path.cwd(), "failed", None, Failure(MOVED.format(when=when)))
 
 
 def spawn(folder: Path, lock: IO[bytes]) -> None:
@@ -61,11 +86,14 @@ def run(folder: Path, lock: IO[bytes]) -> None:
     """Wait for the turn, work, write down the end. Asked by the system to end, it leaves the job resumable."""
     system = _System()
     signal.signal(signal.SIGTERM, system.hear)
-    asked = request.read(folder)
+    place, asked = _Place(folder), request.read(folder)
     if asked is None:
         return
     cancel = folder / request.CANCEL
-    while (turn := lane.turn(folder, asked)) is None or cancel.exists():
+    while place.lost or (turn := lane.turn(folder, asked)) is None or cancel.exists():
+        if place.lost:
+            place.tell("before its turn came")
+            return
         if cancel.exists():
             end(folder, "stopped", None, Failure(NEVER))
             return
@@ -74,7 +102,7 @@ def run(folder: Path, lock: IO[bytes]) -> None:
         time.sleep(LOOK)
     log = (folder / request.LOG).open("ab")
     try:
-        _work(folder, asked, [lock, turn], log, system)
+        _work(place, asked, [lock, turn], log, system)
     finally:
         log.close()
         turn.close()
@@ -88,7 +116,8 @@ def end(folder: Path, state: status.State, code: int | None, why: Failure) -> No
     write_atomically(folder / request.ENDED, text.encode())
 
 
-def _work(folder: Path, asked: Request, locks: list[IO[bytes]], log: IO[bytes], system: _System) -> None:
+def _work(place: _Place, asked: Request, locks: list[IO[bytes]], log: IO[bytes], system: _System) -> None:
+    folder = place.folder
     words = asked.argv(folder)
     log.write(f"$ siamese {' '.join(words)}    {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
     log.flush()
@@ -96,15 +125,20 @@ def _work(folder: Path, asked: Request, locks: list[IO[bytes]], log: IO[bytes], 
     keep: dict[str, object] = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     if sys.platform != "win32":  # the locks are held until the child ends, even if this runner dies before
         keep = {"pass_fds": [file.fileno() for file in locks], "start_new_session": True}
-    child = subprocess.Popen(
-        [*_launcher(asked.processes), *words],
-        cwd=asked.cwd if Path(asked.cwd).is_dir() else folder,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        **keep,
-    )
+    try:
+        child = subprocess.Popen(
+            [*_launcher(asked.processes), *words],
+            cwd=asked.cwd if asked.begun_from_is_there else folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            **keep,
+        )
+    except (OSError, ValueError) as error:  # too little memory, too long an argument
+        why = getattr(error, "strerror", None) or str(error)
+        end(folder, "failed", None, Failure(f"It could not be started ({why}); mend that, then resume."))
+        return
     request.write_process(folder, child.pid, os.getpid())
     stop = _Stop(folder, child, gently=asked.processes > 1)
     while True:
@@ -113,9 +147,16 @@ def _work(folder: Path, asked: Request, locks: list[IO[bytes]], log: IO[bytes], 
             break
         except subprocess.TimeoutExpired:
             begun = _cap(folder / request.LOG, begun)
+        if place.lost:
+            stop.at_once()  # what it would save, nobody would find
+            code = child.wait()
+            break
         stop.look(system.asked)
         if stop.by_system and stop.waited > PATIENCE:
             return  # it may still be saving: the machine goes off, or it ends by itself
+    if place.lost:
+        place.tell("while it worked")
+        return
     if stop.by_system:
         end(folder, "interrupted", code, Failure("The computer went off; resume goes on from the last save."))
         return
@@ -155,8 +196,12 @@ class _Stop:
                 self._tell(signal.SIGTERM)
         patience = SAVING if self._saving() else PATIENCE
         if not self.by_system and not self.forced and (word == NOW or self.waited > patience):
-            self.forced = True
-            self._tell(getattr(signal, "SIGKILL", signal.SIGTERM))
+            self.at_once()
+
+    def at_once(self) -> None:
+        """End the child by force."""
+        self.forced = True
+        self._tell(getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def _saving(self) -> bool:
         return self.asked and any(self.folder.glob("checkpoints/.*.tmp*"))
@@ -175,7 +220,8 @@ def _judge(folder: Path, asked: Request, code: int, stop: _Stop, begun: int) -> 
         return "finished", Failure("")
     if stop.asked or code in (0, 130):
         return "stopped", Failure("")
-    with (folder / request.LOG).open("rb") as file:
+    said = ""
+    with suppress(FileNotFoundError), (folder / request.LOG).open("rb") as file:
         file.seek(max(begun, file.seek(0, os.SEEK_END) - 65536))
         said = file.read().decode("utf-8", "replace")
     return "failed", failure.explain(folder, asked, code, said)
@@ -201,7 +247,7 @@ def _cap(log: Path, begun: int) -> int:
     Returns:
         Where this session begins in it now.
     """
-    if log.stat().st_size <= LARGEST_LOG:
+    if not log.exists() or log.stat().st_size <= LARGEST_LOG:
         return begun
     with log.open("r+b") as file:
         file.seek(-LARGEST_LOG // 2, os.SEEK_END)

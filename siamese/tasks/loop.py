@@ -191,6 +191,11 @@ class Loop:
 
     def _write(self) -> None:
         stage, run = self.stage, self.run
+        if not run.root.is_dir():
+            raise MachineError(
+                f"The run folder {run.root} was moved or deleted while it trained; train again, with --run and the "
+                "place where it is now."
+            )
         temporary, final = run.new_point(stage, self.step)
         finished = self.step >= self.settings.steps
         with _swapped(self.parameters, self.averaged), torch.no_grad():
