@@ -144,6 +144,7 @@
       if (this.wish && !this.wish.ended) return;
       this.wish = { stopped: false, ended: false, task: null };
       this.stop.hidden = this.bar.hidden = false;
+      this.bar.firstChild.style.width = "0";
       this.send.disabled = this.look.disabled = true;
       this.report.inert = true;
       try {
@@ -165,6 +166,7 @@
 
     async halt() {
       this.wish.stopped = true;
+      this.tell("", "Stopping…");
       if (!this.wish.task) return;
       try {
         await this.desk.ask("cancel", { task: this.wish.task });
@@ -174,6 +176,7 @@
     }
 
     progress(text, step, total) {
+      if (this.wish.stopped) return;
       const part = total ? Math.round((100 * step) / total) : 0;
       this.bar.firstChild.style.width = `${part}%`;
       this.bar.setAttribute("aria-valuenow", String(part));

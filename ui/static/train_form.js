@@ -103,6 +103,7 @@
     /** Let the server work out what the form comes to; the newest question wins. */
     async check() {
       const mine = (this.checking = {});
+      clearTimeout(this.timer); // what was typed last is asked about now
       this.estimate.stale();
       const asked = this.form();
       try {
