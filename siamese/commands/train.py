@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +10,7 @@ import typer
 
 from siamese import events, presets, recipe
 from siamese.errors import RecipeError
+from siamese.jobs import lane
 from siamese.jobs.request import note
 from siamese.terminal import Bar, StopSignal
 
@@ -70,11 +71,16 @@ def train(
     from siamese.tasks.train import train as work
 
     request = TrainRequest(settings, tuple(data), run, seconds, start, device, precision)
-    with StopSignal() as stop, Bar(silent=rank() > 0) as bar, closing(work(request)) as found:
+    with (
+        StopSignal() as stop,
+        Bar(silent=rank() > 0) as bar,
+        ExitStack() as held,
+        closing(work(request)) as found,
+    ):
         for event in found if rank() else recorded(found, run):
             bar.show(event)
-            if not rank():
-                note(run)
+            if not rank() and note(run) and (said := held.enter_context(lane.joined(run))):
+                bar.show(events.Notice(said))
             if stop.asked:
                 (run / "cancel").touch()  # looked at before every step, by all processes alike
     if stop.asked:

@@ -122,14 +122,17 @@ def read_json(path: Path) -> dict[str, object]:
     return values if isinstance(values, dict) else {}
 
 
-def note(folder: Path) -> None:
+def note(folder: Path) -> bool:
     """Called by a verb at work in `folder`: so that a run begun from a shell is listed, stopped and resumed like a job.
 
     Where a runner is at work already nothing is written.
+
+    Returns:
+        Was it written now, as happens once?
     """
     noted = read_json(folder / PROCESS).get("child")
     if noted == processes.identity(os.getpid()) or lockfile.held(folder, lockfile.RUNNER):
-        return
+        return False
     (folder / ENDED).unlink(missing_ok=True)
     words = list(sys.argv[1:])
     if words[:1] and words[0] in FOLDERS and not (folder / FILE).exists():
@@ -145,6 +148,7 @@ def note(folder: Path) -> None:
         )
         request.write(folder)
     write_process(folder, os.getpid())
+    return True
 
 
 def write_process(folder: Path, pid: int, runner: int | None = None) -> None:
