@@ -6,35 +6,32 @@ fails at once when another one wrote meanwhile, whatever the busy timeout.
 
 from __future__ import annotations
 
-import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
-from siamese.errors import StudyError
-from siamese.store.tables import TRUTH_SCHEMA
+from siamese.errors import MachineError, StudyError
+from siamese.store.drives import refuse_network
+from siamese.store.tables import TRUTH_SCHEMA, VERSIONS
 
-VOTES_FILE, TRUTH_FILE, DATABASE = "votes.sqlite", "truth.sqlite", "database.toml"
-BUSY = 30_000  # milliseconds a writer waits for its turn; fifty raters at once take a fraction of a second
-NETWORK = (
-    "nfs",
-    "cifs",
-    "smb",
-    "afs",
-    "9p",
-    "ceph",
-    "lustre",
-    "glusterfs",
-    "davfs",
-    "fuse.sshfs",
-    "fuse.rclone",
-    "fuse.s3fs",
-)
+Half = Literal["votes", "truth"]
+DATABASE = "database.toml"
+BUSY = 30.0  # seconds a writer waits for its turn; fifty raters at once take a fraction of one
+EXPECTED = "postgresql+psycopg://USER@HOST/DATABASE without a password (set PGPASSWORD or write ~/.pgpass)"
+
+
+class NotPrepared(StudyError):
+    """The study has no database yet."""
+
+
+class Unreachable(StudyError):
+    """The database did not answer; the same request again is safe, for records are stored once."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Place:
 
     Args:
         folder: of the study; with SQLite it holds both files.
-        url: of a PostgreSQL database, without a password (PGPASSWORD or ~/.pgpass has it); empty: SQLite.
+        url: of a PostgreSQL database, without a password; empty: SQLite.
         pages: the same database as the role of the rating pages sees it; empty: not said.
     """
 
@@ -53,56 +50,46 @@ class Place:
 
     @classmethod
     def of(cls, folder: str | Path) -> Place:
-        """The place of a study's folder: what `database.toml` says, else two SQLite files in it.
+        """The place of a study's folder: what `database.toml` says (`url`, `pages`), else two SQLite files in it.
 
         Raises:
             StudyError: `database.toml` cannot be read, or names no PostgreSQL database.
         """
         folder = Path(folder).absolute()
+        file = folder / DATABASE
         try:
-            found = tomllib.loads((folder / DATABASE).read_text("utf-8"))
+            found = tomllib.loads(file.read_text("utf-8"))
         except FileNotFoundError:
             return cls(folder)
         except (OSError, ValueError) as error:
-            raise StudyError(
-                f"{folder / DATABASE} cannot be read ({error}); mend it, or delete it for SQLite."
-            ) from error
+            raise StudyError(f"{file} cannot be read ({error}); mend it, or delete it for SQLite.") from error
         place = cls(folder, str(found.get("url", "")), str(found.get("pages", "")))
         for name, url in (("url", place.url), ("pages", place.pages)):
             if (url or name == "url") and not _postgresql(url):
-                raise StudyError(
-                    f'{folder / DATABASE}: {name} = "{url}" was found; expected postgresql+psycopg://USER@HOST/DATABASE '
-                    "without a password (set PGPASSWORD or write ~/.pgpass)."
-                )
+                raise StudyError(f'{file}: {name} = "{_safe(url)}" was found; expected {EXPECTED}.')
         return place
 
     def for_pages(self) -> Place:
         """The same study as the rating pages reach it: on PostgreSQL with their own role.
 
         Raises:
-            StudyError: PostgreSQL, and no role of its own is named.
+            StudyError: PostgreSQL, and no other role is named.
         """
         if not self.url:
             return self
         if not self.pages or make_url(self.pages).username == make_url(self.url).username:
             raise StudyError(
                 f"{self.folder / DATABASE} names no role for the rating pages, which must not reach the truth; add "
-                'pages = "postgresql+psycopg://OTHER_USER@HOST/DATABASE" (see `python -m siamese study grant --help`).'
+                'pages = "postgresql+psycopg://OTHER_USER@HOST/DATABASE" and run `python -m siamese study grant`.'
             )
         return Place(self.folder, self.pages)
 
-    @property
-    def votes_file(self) -> Path:
-        """With SQLite: the half that the rating pages see."""
-        return self.folder / VOTES_FILE
-
-    @property
-    def truth_file(self) -> Path:
-        """With SQLite: the half that says where pictures come from."""
-        return self.folder / TRUTH_FILE
+    def file(self, half: Half) -> Path:
+        """With SQLite: the file of a half."""
+        return self.folder / f"{half}.sqlite"
 
     def __str__(self) -> str:
-        return make_url(self.url).render_as_string(hide_password=True) if self.url else str(self.folder)
+        return _safe(self.url) if self.url else str(self.folder)
 
 
 def open_votes(place: Place, write: bool = False) -> sa.Engine:
@@ -110,29 +97,40 @@ def open_votes(place: Place, write: bool = False) -> sa.Engine:
 
     Args:
         place: where.
-        write: writers queue for their turn (`writing`); without, every change is refused.
+        write: `writing` queues for its turn; without, every change is refused.
 
     Raises:
-        StudyError: not there, on a network drive, or PostgreSQL without its driver.
+        NotPrepared: not there yet. Unreachable: no answer.
+        StudyError: on a network drive, of another version, or PostgreSQL without its driver.
     """
-    return _server(place.url, write) if place.url else _file(place.votes_file, write)
+    return _current(engine_of(place, "votes", write), place, "votes")
 
 
 def open_truth(place: Place, write: bool = False) -> sa.Engine:
-    """An engine on the truth half; `siamese.study.truth` alone calls it.
+    """An engine on the truth half; `siamese.study.truth` and backups alone call it.
 
     Raises:
         StudyError: as `open_votes`.
     """
+    return _current(engine_of(place, "truth", write), place, "truth")
+
+
+def engine_of(place: Place, half: Half, write: bool) -> sa.Engine:
+    """An engine on a half of any version."""
     if place.url:
         return _server(place.url, write)
-    return _file(place.truth_file, write).execution_options(schema_translate_map={TRUTH_SCHEMA: None})
+    engine = _file(place.file(half), write)
+    return engine.execution_options(schema_translate_map={TRUTH_SCHEMA: None}) if half == "truth" else engine
 
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection that sees one state of the database, however many statements it runs."""
-    with engine.connect() as connection:
+    """A connection that sees one state of the database, however many statements it runs.
+
+    Raises:
+        Unreachable: no answer.
+    """
+    with _answering(), engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             yield connection.execution_options(siamese_reads=True)
         else:
@@ -141,52 +139,75 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection in a transaction that is committed at the end, and durable then; nothing of it on an error."""
-    with engine.begin() as connection:
+    """A connection in a transaction that is committed at the end, and on disk then; nothing of it after an error.
+
+    Raises:
+        Unreachable: no answer; whether the transaction was committed is not known.
+        MachineError: the disk is full.
+    """
+    with _answering(), engine.begin() as connection:
         yield connection
 
 
-def network_drive(path: Path, mounts: str) -> str:
-    """The kind of network drive that a path lies on, e.g. "nfs4"; empty: a disk of this computer.
+@contextmanager
+def once(place: Place, half: Half, write: bool = False) -> Iterator[sa.Connection]:
+    """One transaction on a half of any version; nothing stays open after it.
 
-    Args:
-        path: absolute.
-        mounts: content of /proc/mounts.
+    Raises:
+        StudyError: as `open_votes`, but for the version.
     """
-    best, kind = "", ""
-    for line in mounts.splitlines():
-        words = line.split(" ")
-        if len(words) < 3:
-            continue
-        point = words[1].encode().decode("unicode_escape") if "\\" in words[1] else words[1]
-        inside = point == "/" or path.as_posix() == point or path.as_posix().startswith(point + "/")
-        if inside and len(point) >= len(best):  # the later of two at one point lies above
-            best, kind = point, words[2]
-    return kind if kind.startswith(NETWORK) else ""
+    engine = engine_of(place, half, write)
+    try:
+        with writing(engine) if write else reading(engine) as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
-def refuse_network(folder: Path) -> None:
-    """Raise a StudyError when SQLite's files would lie on a network drive, whose locks lose votes."""
-    folder = folder.resolve()
-    if sys.platform == "win32":
-        kind = "a network share" if str(folder).startswith("\\\\") else ""
-    else:
-        mounts = Path("/proc/mounts")
-        kind = network_drive(folder, mounts.read_text("utf-8", "replace")) if mounts.is_file() else ""
-    if kind:
-        raise StudyError(
-            f"{folder} lies on a network drive ({kind}), where SQLite can lose votes; move the study to a disk of this "
-            "computer, or name a PostgreSQL server in its database.toml."
+def version_of(connection: sa.Connection, half: Half) -> str:
+    """The migration that a half has come to; empty: none."""
+    schema = TRUTH_SCHEMA if half == "truth" and connection.dialect.name == "postgresql" else None
+    table = version_table(half)
+    if not sa.inspect(connection).has_table(table, schema=schema):
+        return ""
+    return (
+        connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(table, schema=schema)))
+        or ""
+    )
+
+
+def version_table(half: Half) -> str:
+    """Where a half's version is written."""
+    return f"siamese_{half}_version"
+
+
+def _current(engine: sa.Engine, place: Place, half: Half) -> sa.Engine:
+    with reading(engine) as connection:
+        found = version_of(connection, half)
+    if found != VERSIONS[half]:
+        engine.dispose()
+    if not found:
+        raise NotPrepared(
+            f"{place} holds no {half} yet; `python -m siamese study check` prepares the pictures first."
         )
+    if found > VERSIONS[half]:
+        raise StudyError(f"{place} was written by a newer Siamese Studio ({half} {found}); update this one.")
+    if found < VERSIONS[half]:
+        raise StudyError(
+            f"{place} was written by an older Siamese Studio ({half} {found}); stop its pages and run "
+            "`python -m siamese study migrate NAME`, which makes a backup first."
+        )
+    return engine
 
 
 def _file(path: Path, write: bool) -> sa.Engine:
     refuse_network(path.parent)
     if not path.is_file():
-        raise StudyError(
-            f"{path} is not there; the study was not prepared yet, or its folder is not whole: restore a backup."
+        raise NotPrepared(
+            f"{path} is not there; `python -m siamese study check` prepares the pictures first. (Where the study was "
+            "locked before: restore a backup.)"
         )
-    engine = sa.create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY / 1000})
+    engine = sa.create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY})
 
     @sa.event.listens_for(engine, "connect")
     def _settings(connection, _record) -> None:  # noqa: ANN001
@@ -205,11 +226,26 @@ def _file(path: Path, write: bool) -> sa.Engine:
 
 
 def _server(url: str, write: bool) -> sa.Engine:
+    options = {} if write else {"execution_options": {"postgresql_readonly": True}}
     try:
-        options = {} if write else {"execution_options": {"postgresql_readonly": True}}
         return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, **options)
     except ModuleNotFoundError as error:
         raise StudyError('PostgreSQL needs its driver: pip install "psycopg[binary]>=3.2,<4".') from error
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        if "disk is full" in said or "No space left" in said:
+            raise MachineError(
+                f"The study's disk is full ({said}); free some space. Nothing saved before is lost."
+            ) from error
+        raise Unreachable(
+            f"The study's database did not answer ({said}); see that it runs, then try again."
+        ) from error
 
 
 def _postgresql(url: str) -> bool:
@@ -218,3 +254,10 @@ def _postgresql(url: str) -> bool:
     except sa.exc.ArgumentError:
         return False
     return found.drivername == "postgresql+psycopg" and bool(found.database) and found.password is None
+
+
+def _safe(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return url

@@ -80,7 +80,7 @@ def append(
         at: microseconds since 1970; None: now.
 
     Raises:
-        StudyError: a content or a client id that cannot be stored, an id that belongs to another record, or no such study.
+        StudyError: a content or a client id that cannot be stored, or an id that belongs to another record.
     """
     if kind not in KINDS or not CLIENT_ID.fullmatch(client_id):
         raise StudyError(

@@ -1,7 +1,7 @@
 """The tables of rating studies, in two halves that never share a connection.
 
-`VOTES` is all that the rating pages may see: no arm, no source, no name of a file. `TRUTH` says where each picture comes
-from: on SQLite a second file of mode 0600, on PostgreSQL a schema that the role of the rating pages has no right to.
+`VOTES` is all that the rating pages may see: no arm, no source, no name of a file. `TRUTH` says where each picture
+comes from: on SQLite a second file of mode 0600, on PostgreSQL a schema that the role of the pages has no right to.
 Times are whole microseconds since 1970 (UTC); ids of items are 32 random hexadecimal characters.
 """
 
@@ -28,6 +28,7 @@ NAMES = {
     "pk": "pk_%(table_name)s",
 }
 TRUTH_SCHEMA = "siamese_truth"  # PostgreSQL; on SQLite translated to none, in a file of its own
+VERSIONS = {"votes": "0002", "truth": "0001"}  # the newest of `migrations`
 VOTES = MetaData(naming_convention=NAMES)
 TRUTH = MetaData(naming_convention=NAMES, schema=TRUTH_SCHEMA)
 

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
@@ -20,67 +19,14 @@ from siamese.store.engine import reading, writing
 from siamese.store.records import Record
 from siamese.study.answers import checked, known_facts
 from siamese.study.shown import Shown
+from siamese.study.way import UNDOABLE, Counts, Presentation, Saved, Where, answered, next_place, stage_of
 
-Stage = Literal["information", "screen", "practice", "item", "pause", "finish", "done", "withdrawn"]
 UNDO = 10_000_000  # microseconds in which the last vote can be taken back
-UNDOABLE = ("practice", "item", "pause", "finish")
 WITHDRAWN = "You have withdrawn; nothing more is stored."
 
 
 class TooLate(StudyError):
     """The last vote can no longer be taken back."""
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where a rater is.
-
-    Args:
-        stage: which page comes next.
-        place: of the presentation that is open (practice, item), or comes after the pause; −1 for none.
-        phase: practice, main, repeat or fit; a page must not show it. Empty for none.
-        question: key of the scale (P3), else empty.
-        items: ids of the pictures, left to right.
-        ahead: ids of the presentation after it, for loading beforehand.
-        done: presentations answered, without practice.
-        total: presentations, without practice.
-        undo_until: until when (µs, by the server's clock) the last vote can be taken back; None: not.
-        now: the server's clock (µs): a page counts down `undo_until` − `now`.
-        minutes_left: at the rater's own pace, once ten votes show it.
-    """
-
-    stage: Stage
-    place: int
-    phase: str
-    question: str
-    items: tuple[str, ...]
-    ahead: tuple[str, ...]
-    done: int
-    total: int
-    undo_until: int | None
-    now: int
-    minutes_left: float
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A vote that is on disk; `stored`: it was there before, and the answer just sent was not taken."""
-
-    place: int
-    revision: int
-    at: int
-    undo_until: int | None
-    answer: dict
-    stored: bool = False
-
-
-@dataclass(frozen=True)
-class _Presentation:
-    place: int
-    phase: str
-    block: int
-    question: str
-    items: tuple[str, ...]
 
 
 class Rating:
@@ -114,7 +60,7 @@ class Rating:
                 "The study is not locked yet; `python -m siamese study lock NAME` opens it for raters."
             )
         self.design = Shown.model_validate_json(frozen)
-        self._orders: dict[int, tuple[_Presentation, ...]] = {}  # frozen at lock
+        self._orders: dict[int, tuple[Presentation, ...]] = {}  # frozen at lock
         self._fresh: dict[int, tuple[int, int]] = {}  # rater → seq and tick of the last vote
         self._resumed: dict[int, int] = {}  # rater → place whose pause is over
         self._turn = threading.Lock()  # in order of arrival; SQLite's own waiting is by luck
@@ -153,7 +99,22 @@ class Rating:
         with reading(self.engine) as connection:
             counts = self._counts(connection, rater)
             votes = records.latest(connection, self.study, rater, "vote", 20)
-        return self._where(rater, order, counts, votes)
+        place, stage = next_place(order, counts), stage_of(order, counts, self._resumed.get(rater))
+        shows = order[place] if place is not None and stage in ("practice", "item") else None
+        scored = [one.place for one in order if one.phase != "practice"]
+        return Where(
+            stage=stage,
+            place=place if place is not None and stage in ("practice", "item", "pause") else -1,
+            phase=shows.phase if shows else "",
+            question=shows.question if shows else "",
+            items=shows.items if shows else (),
+            ahead=order[shows.place + 1].items if shows and shows.place + 1 < len(order) else (),
+            done=sum(answered(counts, one) for one in scored),
+            total=len(scored),
+            undo_until=self._undo_until(rater, votes[0].seq) if votes and stage in UNDOABLE else None,
+            now=self._clock(),
+            minutes_left=0.0 if place is None else (len(order) - place) * self._pace(votes) / 60,
+        )
 
     def consent(self, rater: int, content: Mapping[str, object], client_id: str) -> Record:
         """Store the consent: version of the sheet, role, years in bands."""
@@ -203,16 +164,14 @@ class Rating:
             if known := records.find(connection, self.study, client_id, "vote", rater, place):
                 return self._saved(rater, known)
             counts = self._counts(connection, rater)
-            if _answered(counts, place):
+            if answered(counts, place):
                 return self._saved(
                     rater, records.latest(connection, self.study, rater, "vote", place=place)[0], stored=True
                 )
             self._allow(rater, counts)
-            if place != self._next(order, counts):
+            if place != next_place(order, counts):
                 raise StudyError(f"Presentation {place} is not the one to answer now; reload the page.")
-            vote = records.append(
-                connection, self.study, "vote", rater, place, content, client_id, self._clock()
-            )
+            vote = self._append(connection, "vote", rater, place, content, client_id)
         self._fresh[rater] = vote.seq, self._ticks()
         return self._saved(rater, vote)
 
@@ -227,12 +186,12 @@ class Rating:
             if not records.find(connection, self.study, client_id, "undo", rater, place):
                 last = records.latest(connection, self.study, rater, "vote")
                 counts = self._counts(connection, rater)
-                ended = counts["finish", None] or counts["withdraw", None] or not _answered(counts, place)
+                ended = counts["finish", None] or counts["withdraw", None] or not answered(counts, place)
                 if ended or last[0].place != place or self._undo_until(rater, last[0].seq) is None:
                     raise TooLate(
                         "A vote can be taken back for ten seconds, and only the last one; this one stands."
                     )
-                records.append(connection, self.study, "undo", rater, place, {}, client_id, self._clock())
+                self._append(connection, "undo", rater, place, {}, client_id)
                 self._fresh.pop(rater, None)
         return self.where(rater)
 
@@ -247,24 +206,20 @@ class Rating:
             records.take_turn(connection, self.study)
             counts = self._counts(connection, rater)
             if counts["finish", None]:
-                return records.records(connection, self.study, rater, ("finish",))[-1]
+                return records.latest(connection, self.study, rater, "finish")[0]
             self._allow(rater, counts)
-            if self._next(order, counts) is not None:
+            if next_place(order, counts) is not None:
                 raise StudyError("Not everything is answered yet; reload the page to go on.")
-            return records.append(
-                connection, self.study, "finish", rater, None, content, client_id, self._clock()
-            )
+            return self._append(connection, "finish", rater, None, content, client_id)
 
     def withdraw(self, rater: int, client_id: str) -> Record:
-        """The rater leaves: from now on in no figure and no export. Possible at any time; a second time changes nothing."""
+        """The rater leaves: from now on in no figure and no export. At any time; a second time changes nothing."""
         self._order(rater)
         with self._turn, writing(self.engine) as connection:
             records.take_turn(connection, self.study)
-            if known := records.records(connection, self.study, rater, ("withdraw",)):
-                return known[-1]
-            return records.append(
-                connection, self.study, "withdraw", rater, None, {}, client_id, self._clock()
-            )
+            if known := records.latest(connection, self.study, rater, "withdraw"):
+                return known[0]
+            return self._append(connection, "withdraw", rater, None, {}, client_id)
 
     def _note(
         self, kind: Literal["consent", "screen"], rater: int, content: Mapping[str, object], client_id: str
@@ -274,11 +229,20 @@ class Rating:
             records.take_turn(connection, self.study)
             if self._counts(connection, rater)["withdraw", None]:
                 raise StudyError(WITHDRAWN)
-            return records.append(
-                connection, self.study, kind, rater, None, content, client_id, self._clock()
-            )
+            return self._append(connection, kind, rater, None, content, client_id)
 
-    def _allow(self, rater: int, counts: Counter) -> None:
+    def _append(
+        self,
+        connection: sa.Connection,
+        kind: records.Kind,
+        rater: int,
+        place: int | None,
+        content: Mapping[str, object],
+        client_id: str,
+    ) -> Record:
+        return records.append(connection, self.study, kind, rater, place, content, client_id, self._clock())
+
+    def _allow(self, rater: int, counts: Counts) -> None:
         if counts["withdraw", None]:
             raise StudyError(WITHDRAWN)
         if counts["finish", None]:
@@ -288,7 +252,7 @@ class Rating:
                 "No consent is stored yet; reload the page and read the information sheet first."
             )
 
-    def _order(self, rater: int) -> tuple[_Presentation, ...]:
+    def _order(self, rater: int) -> tuple[Presentation, ...]:
         if rater not in self._orders:
             t = tables.assignment.c
             asked = (
@@ -299,72 +263,18 @@ class Rating:
             if not rows:
                 raise StudyError(f"There is no rater {rater} in this study.")
             self._orders[rater] = tuple(
-                _Presentation(row.place, row.phase, row.block, row.question, tuple(json.loads(row.items)))
+                Presentation(row.place, row.phase, row.block, row.question, tuple(json.loads(row.items)))
                 for row in rows
             )
         return self._orders[rater]
 
-    def _counts(self, connection: sa.Connection, rater: int) -> Counter:
+    def _counts(self, connection: sa.Connection, rater: int) -> Counts:
         """(kind, place) → number of records of a rater."""
         t = tables.record.c
         asked = sa.select(t.kind, t.place, sa.func.count()).where(t.study == self.study, t.rater == rater)
         return Counter(
             {(kind, place): n for kind, place, n in connection.execute(asked.group_by(t.kind, t.place))}
         )
-
-    def _where(
-        self, rater: int, order: tuple[_Presentation, ...], counts: Counter, votes: list[Record]
-    ) -> Where:
-        place = self._next(order, counts)
-        scored = [one for one in order if one.phase != "practice"]
-        done = sum(_answered(counts, one.place) for one in scored)
-        left = len(order) if place is None else len(order) - place
-        stage = self._stage(rater, order, counts, place)
-        shows = order[place] if stage in ("practice", "item") and place is not None else None
-        return Where(
-            stage=stage,
-            place=place if stage in ("practice", "item", "pause") and place is not None else -1,
-            phase=shows.phase if shows else "",
-            question=shows.question if shows else "",
-            items=shows.items if shows else (),
-            ahead=order[place + 1].items if shows and place + 1 < len(order) else (),
-            done=done,
-            total=len(scored),
-            undo_until=self._undo_until(rater, votes[0].seq) if votes and stage in UNDOABLE else None,
-            now=self._clock(),
-            minutes_left=0.0 if place is None else left * self._pace(votes) / 60,
-        )
-
-    def _stage(
-        self, rater: int, order: tuple[_Presentation, ...], counts: Counter, place: int | None
-    ) -> Stage:
-        if counts["withdraw", None]:
-            return "withdrawn"
-        if counts["finish", None]:
-            return "done"
-        if not counts["consent", None]:
-            return "information"
-        if not counts["screen", None]:
-            return "screen"
-        if place is None:
-            return "finish"
-        if order[place].phase == "practice":
-            return "practice"
-        before = order[place - 1] if place else order[place]
-        fresh_block = before.block != order[place].block and before.phase != "practice"
-        return "pause" if fresh_block and self._resumed.get(rater) != place else "item"
-
-    def _next(self, order: tuple[_Presentation, ...], counts: Counter) -> int | None:
-        return next((one.place for one in order if not _answered(counts, one.place)), None)
-
-    def _pace(self, votes: list[Record]) -> float:
-        """Seconds a presentation: the median of the last ones; before there are ten, a guess."""
-        known = [
-            vote.content["facts"]["ms"] / 1000
-            for vote in votes
-            if vote.content and "ms" in vote.content["facts"]
-        ]
-        return statistics.median(known) if len(known) >= 10 else self.design.seconds
 
     def _undo_until(self, rater: int, seq: int) -> int | None:
         """By the clock; None when vote `seq` is not this rater's last one of this process, or too old."""
@@ -377,6 +287,8 @@ class Rating:
         answer = vote.content["answer"] if vote.content else {}
         return Saved(vote.place or 0, vote.revision, vote.at, until, answer, stored)
 
-
-def _answered(counts: Counter, place: int) -> bool:
-    return counts["vote", place] > counts["undo", place]
+    def _pace(self, votes: list[Record]) -> float:
+        """Seconds a presentation: the median of the last ones; before there are ten, a guess."""
+        facts = [vote.content["facts"] for vote in votes if vote.content]
+        known = [one["ms"] / 1000 for one in facts if "ms" in one]
+        return statistics.median(known) if len(known) >= 10 else self.design.seconds

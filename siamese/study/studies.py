@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections import Counter
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from siamese.atomic import private_folder, write_atomically
 from siamese.errors import StudyError, writing
 from siamese.store import records, tables
-from siamese.store.engine import VOTES_FILE, Place, open_votes, reading
+from siamese.store.engine import DATABASE, NotPrepared, Place, open_votes, reading
 from siamese.study.design import Design
 from siamese.study.draft import draft_text, read_draft
 from siamese.study.shown import Shown
@@ -133,17 +134,18 @@ class Study:
 
     @property
     def _row(self) -> sa.Row | None:
-        known = self.__dict__.get("_locked_row")
-        if known is not None or not (self.place.url or (self.folder / VOTES_FILE).is_file()):
-            return known
-        with reading(self.votes) as connection:
-            if not sa.inspect(connection).has_table(tables.study.name):
+        """What was frozen; kept once known, for what is locked stays locked."""
+        if "_frozen" not in self.__dict__:
+            try:
+                with reading(self.votes) as connection:
+                    asked = sa.select(tables.study).where(tables.study.c.id == self.id)
+                    found = connection.execute(asked).one_or_none()
+            except NotPrepared:
                 return None
-            known = connection.execute(
-                sa.select(tables.study).where(tables.study.c.id == self.id)
-            ).one_or_none()
-        self.__dict__["_locked_row"] = known  # what is locked stays locked
-        return known
+            if found is None:
+                return None
+            self.__dict__["_frozen"] = found
+        return self.__dict__["_frozen"]
 
 
 class Studies:
@@ -183,20 +185,44 @@ class Studies:
         Raises:
             StudyError: no such name, or taken. MachineError: the folder cannot be written.
         """
-        folder = self.folder / name
-        if not NAME.fullmatch(name):
-            raise StudyError(
-                f"{name!r} is no name for a study; a-z, 0-9 and hyphens were expected, at most 60."
-            )
+        folder = self._folder(name)
         if folder.exists():
             raise StudyError(f"{folder} is there already; choose another name.")
         with writing(folder):
             private_folder(folder)
         write_atomically(folder / DRAFT, draft_text(design).encode())
         if place:
-            write_atomically(folder / "database.toml", place.encode())
+            write_atomically(folder / DATABASE, place.encode())
         write_atomically(folder / ID, secrets.token_hex(16).encode())  # last: what has it is whole
         return Study.open(folder)
+
+    def place(self, name: str, url: str = "", pages: str = "") -> Place:
+        """Where a study that is restored comes to lie; the folder may be new.
+
+        Args:
+            name: a-z, 0-9 and hyphens.
+            url: of a PostgreSQL database, written to `database.toml`; empty: what is written there, else SQLite.
+            pages: the same with the role of the rating pages.
+
+        Raises:
+            StudyError: no such name or URL.
+        """
+        folder = self._folder(name)
+        if url:
+            with writing(folder):
+                private_folder(folder)
+            text = "".join(
+                f"{key} = {json.dumps(value)}\n" for key, value in (("url", url), ("pages", pages)) if value
+            )
+            write_atomically(folder / DATABASE, text.encode())
+        return Place.of(folder)
+
+    def _folder(self, name: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise StudyError(
+                f"{name!r} is no name for a study; a-z, 0-9 and hyphens were expected, at most 60."
+            )
+        return self.folder / name
 
 
 @dataclass(frozen=True)

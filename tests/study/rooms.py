@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from siamese.store import records, tables
 from siamese.store.engine import open_truth, writing
-from siamese.store.migrate import migrate
+from siamese.store.migrations import migrate
 from siamese.study.design import Arm, Design, Protocol
 from siamese.study.rating import Rating
 from siamese.study.studies import Studies, Study
@@ -115,7 +115,7 @@ def rating_of(study: Study) -> Rating:
 def vote_through(
     study: Study, rater: int, rng: np.random.Generator, most: int = 10_000, rating: Rating | None = None
 ) -> int:
-    """Consent, screen check, at most `most` votes, and the last page when all is answered; how many votes were saved."""
+    """Consent, screen check, at most `most` votes, the last page when all is answered; how many votes were saved."""
     rating = rating or rating_of(study)
     saved = 0
     while True:

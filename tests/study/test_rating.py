@@ -86,7 +86,7 @@ def test_the_stages_come_in_order(study):
         + ["pause"]
         + ["item"] * 2
     )
-    assert shown[-2:] == shown[2:4] and len({items for items in shown}) == 14  # hidden repeats at the end
+    assert shown[-2:] == shown[2:4] and len(set(shown)) == 14  # hidden repeats at the end
     assert where.done == where.total == 14 and where.minutes_left == 0
     rating.finish(1, {"comment": "gut"}, next(ids))
     assert rating.where(1).stage == "done"
@@ -108,23 +108,31 @@ def test_every_protocol_goes_through(tmp_path, protocol):
         assert records.verify(connection, study.id).broken == ""
 
 
-@pytest.mark.parametrize(
-    ("protocol", "good", "bad"),
-    [
-        ("P1", REAL, [{}, {"real": 1, "confidence": 3}, {"real": True, "confidence": 0}, {"real": True, "confidence": 11}, {**REAL, "x": 1}, []]),
-        ("P2", {"order": [1, 0]}, [{"order": [0]}, {"order": [0, 0]}, {"order": [0, 2]}, {"order": "01"}, {"order": [True, False]}]),
-        ("P3", {"level": 5}, [{"level": 0}, {"level": 6}, {"level": 2.0}, {"level": True}, {}]),
-        ("P4", {"patient": 1}, [{"patient": 2}, {"patient": -1}, {"patient": None}]),
+WRONG = {
+    "P1": [
+        {},
+        {"real": 1, "confidence": 3},
+        {**REAL, "confidence": 0},
+        {**REAL, "confidence": 11},
+        {**REAL, "x": 1},
+        [],
     ],
-)  # fmt: skip
-def test_only_an_answer_to_the_question_is_stored(tmp_path, protocol, good, bad):
+    "P2": [{"order": one} for one in ([0], [0, 0], [0, 2], "01", [True, False])],
+    "P3": [{"level": one} for one in (0, 6, 2.0, True)],
+    "P4": [{"patient": one} for one in (2, -1, None)],
+}
+RIGHT = {"P1": REAL, "P2": {"order": [1, 0]}, "P3": {"level": 5}, "P4": {"patient": 1}}
+
+
+@pytest.mark.parametrize("protocol", RIGHT)
+def test_only_an_answer_to_the_question_is_stored(tmp_path, protocol):
     study = locked_study(tmp_path, protocol, raters=1)
     rating = begun(study, rating_of(study))
-    for wrong in bad:
+    for wrong in WRONG[protocol]:
         with pytest.raises(StudyError, match="expected"):
             rating.save(1, 0, wrong, {}, next(ids))
     assert votes_of(study) == []
-    assert rating.save(1, 0, good, {}, next(ids)).answer == good
+    assert rating.save(1, 0, RIGHT[protocol], {}, next(ids)).answer == RIGHT[protocol]
 
 
 def test_strange_facts_cost_no_vote(study):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from siamese.errors import StudyError
-from siamese.study.design import Arm, Design, Primary
+from siamese.study.design import HIDDEN, Arm, Design, Primary
 from siamese.study.draft import read_draft
 from siamese.study.shown import Shown
 from siamese.study.studies import Studies, status
@@ -43,9 +43,8 @@ def test_a_draft_comes_back_whole_and_says_what_each_setting_means(studies):
 
 def test_all_problems_of_a_draft_are_named_at_once(studies):
     path = studies.new("first", DESIGN).folder / "design.toml"
-    path.write_text(
-        'titel = "x"\nper_arm = 1\n[texts]\nlanguage = "?"\n[[arms]]\nname = "a"\nkind = "real"\nsource = "s"\nchoice = "curated"\n'
-    )
+    arm = '[[arms]]\nname = "a"\nkind = "real"\nsource = "s"\nchoice = "curated"\n'
+    path.write_text(f'titel = "x"\nper_arm = 1\n[texts]\nlanguage = "?"\n{arm}')
     with pytest.raises(StudyError) as error:
         read_draft(path)
     said = str(error.value)
@@ -81,7 +80,7 @@ def test_an_unknown_study_is_answered_with_those_there_are(studies):
 def test_pages_know_of_the_design_what_is_shown_and_no_more():
     shown = Shown.model_validate_json(DESIGN.shown())
     hidden = set(Design.model_fields) - set(Shown.model_fields)
-    assert hidden == {"arms", "primary", "cue_reasons", "raters_who_know", "seed", "per_arm"}
+    assert hidden == HIDDEN and {"arms", "primary", "seed", "secret"} <= HIDDEN
     assert shown.title == DESIGN.title and shown.together == DESIGN.together and shown.scale("fit").with_mask
 
 

@@ -1,0 +1,1 @@
+"""Revisions of the truth half, oldest first."""

@@ -1,0 +1,1 @@
+"""Revisions of the votes half, oldest first."""
