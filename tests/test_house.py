@@ -227,8 +227,9 @@ def test_make_installs_once_and_again_when_the_requirements_change(tmp_path):
     for name in ("Makefile", "requirements.txt", "requirements-test.txt", "requirements-soak.txt"):
         shutil.copy(HOUSE / name, tmp_path)
     recorder = '#!/bin/sh\necho "$@" >> log.txt\n'
-    for name, text in ((".venv/bin/python", recorder), (".ci/browser", "#!/bin/sh\n")):
-        (tmp_path / name).parent.mkdir(parents=True)
+    stub = "#!/bin/sh\n"
+    for name, text in ((".venv/bin/python", recorder), (".ci/browser", stub), (".ci/postgres", stub)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     outer = ("MAKE", "MFLAGS", "PIP_ARGS", "APP_ARGS", "PYTEST_ARGS", "VENV")  # of a `make test` that runs us

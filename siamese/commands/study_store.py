@@ -118,13 +118,10 @@ def erase(
     workspace: Where = None,
 ) -> None:
     """Erase the contents of a rater who has withdrawn, for good; the chain still verifies. Older backups keep them."""
-    from siamese.store import records
-    from siamese.store.engine import writing
+    from siamese.store.erasure import erase as erase_for_good
 
     study = find(name, workspace)
-    with writing(study.votes) as connection:
-        erased = records.erase(connection, study.id, rater)
-    print(f"rater {rater}: {counted(erased, 'content')} erased")
+    print(f"rater {rater}: {counted(erase_for_good(study.votes, study.id, rater), 'content')} erased")
 
 
 def _said(found: Wholeness) -> str:

@@ -162,36 +162,36 @@ def _fill_server(folder: Path, place: Place, study: str) -> None:
     migrations.migrate(place)
     with engine.once(place, "votes", write=True) as server:
         for half in VERSIONS:
-            if any(
-                server.scalar(sa.select(sa.func.count()).select_from(table))
-                for table in _rows(server, half, study)
-            ):
-                raise StudyError(
-                    f"{place} holds this study already, and rows there are never replaced; name an empty database in "
-                    f"{DATABASE} and restore again."
-                )
+            for table in _tables(server, half):
+                if server.execute(_of(table, study).limit(1)).first():
+                    raise StudyError(
+                        f"{place} holds this study already, and rows there are never replaced; name an empty database "
+                        f"in {DATABASE} and restore again."
+                    )
             with engine.once(Place(folder), half) as source:
                 _copy_rows(source, server, half, study)
 
 
 def _copy_rows(source: sa.Connection, target: sa.Connection, half: Half, study: str) -> None:
-    """Copy the rows of a study, parents first and in the order of their keys, between databases of one version."""
-    into = {rows.get_final_froms()[0].name: rows.get_final_froms()[0] for rows in _rows(target, half, study)}
-    for rows in _rows(source, half, study):
-        table = rows.get_final_froms()[0]
-        found = source.execute(
-            rows.order_by(*table.primary_key.columns), execution_options={"yield_per": 1000}
-        )
+    """Copy the rows of a study between databases of one version, in the order in which they may be written."""
+    into = {table.name: table for table in _tables(target, half)}
+    for table in _tables(source, half):
+        asked = _of(table, study).order_by(*table.primary_key.columns)
+        found = source.execute(asked, execution_options={"yield_per": 1000})
         for part in found.mappings().partitions():
             target.execute(sa.insert(into[table.name]), [dict(row) for row in part])
 
 
-def _rows(connection: sa.Connection, half: Half, study: str) -> list[sa.Select]:
-    """The rows of a study in every table of a half, as the database itself describes its tables."""
+def _tables(connection: sa.Connection, half: Half) -> list[sa.Table]:
+    """The tables of a half as the database itself describes them, parents first and the log last."""
     schema = TRUTH_SCHEMA if half == "truth" and connection.dialect.name == "postgresql" else None
-    names = [table.name for table in (VOTES if half == "votes" else TRUTH).sorted_tables]
-    tables = [sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection) for name in names]
-    return [sa.select(t).where((t.c.id if t.name == "study" else t.c.study) == study) for t in tables]
+    known = (VOTES if half == "votes" else TRUTH).sorted_tables
+    names = sorted((table.name for table in known), key=lambda name: name == "record")
+    return [sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection) for name in names]
+
+
+def _of(table: sa.Table, study: str) -> sa.Select:
+    return sa.select(table).where((table.c.id if table.name == "study" else table.c.study) == study)
 
 
 def _set_aside(place: Place) -> None:
@@ -204,7 +204,7 @@ def _set_aside(place: Place) -> None:
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise StudyError(
-                    f"{path} is open in another process; stop the rating pages and restore again."
+                    f"{path} is open in another process; close the rating pages and the studio, then restore again."
                 ) from error
         except sqlite3.DatabaseError:  # damaged: the reason for restoring
             continue

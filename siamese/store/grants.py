@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 from siamese.errors import StudyError
 from siamese.store import engine
 from siamese.store.engine import Place, version_table
-from siamese.store.tables import TRUTH, TRUTH_SCHEMA, VOTES, record
+from siamese.store.tables import TRUTH_SCHEMA, VOTES, record
 
 READS = (*(table.name for table in VOTES.sorted_tables), version_table("votes"))
 
@@ -27,6 +27,7 @@ def grant(place: Place) -> str:
             f"{place} is SQLite, which has no roles; its truth is a file of its own, readable by you alone."
         )
     role = make_url(place.for_pages().url).username or ""
+    engine.open_votes(place).dispose()  # of this version?
     with engine.once(place, "votes", write=True) as connection:
         quoted = connection.dialect.identifier_preparer.quote(role)
         if not connection.scalar(
@@ -63,17 +64,15 @@ def open_pages(place: Place) -> sa.Engine:
 
 def refuse_reach(connection: sa.Connection, role: str) -> None:
     """Raise a StudyError when a role can read the truth or change what is recorded."""
-    can = "SELECT has_table_privilege(:role, :table, :right)"
-    truth = [(f"{TRUTH_SCHEMA}.{table.name}", "SELECT") for table in TRUTH.sorted_tables]
-    votes = [
-        (table.name, right) for table in VOTES.sorted_tables for right in ("UPDATE", "DELETE", "TRUNCATE")
-    ]
-    found = [
-        f"{right} on {table}"
-        for table, right in (*truth, *votes)
-        if connection.scalar(sa.text(can), {"role": role, "table": table, "right": right})
-    ]
-    if found:
+    asked = sa.text(
+        "SELECT can || ' on ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, "
+        "unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) can "
+        "WHERE c.relkind = 'r' AND has_table_privilege(:role, c.oid, can) AND (n.nspname = :truth "
+        "OR n.nspname = current_schema() AND c.relname = ANY(:votes) AND can <> 'SELECT' "
+        "AND NOT (c.relname = 'record' AND can = 'INSERT')) ORDER BY 1"
+    )
+    given = {"role": role, "truth": TRUTH_SCHEMA, "votes": list(READS)}
+    if found := connection.scalars(asked, given).all():
         raise StudyError(
             f"The role {role} may do more than the rating pages should ({', '.join(found[:3])}); name a role that is "
             "no superuser, owns nothing here, belongs to no other role, and run `python -m siamese study grant NAME`."

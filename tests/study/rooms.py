@@ -13,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from siamese.store import records, tables
-from siamese.store.engine import open_truth, writing
+from siamese.store.engine import once, writing
 from siamese.store.migrations import migrate
 from siamese.study.design import Arm, Design, Protocol
 from siamese.study.rating import Rating
@@ -97,7 +97,7 @@ def locked_study(
             places = _places(design, drawn, practice, repeats, rng)
             rows = [{"study": study.id, "rater": number, "place": n, **one} for n, one in enumerate(places)]
             connection.execute(sa.insert(tables.assignment), rows)
-    with writing(open_truth(study.place, write=True)) as connection:
+    with once(study.place, "truth", write=True) as connection:
         rows = [_truth(study.id, item, arm, drawn[arm].index(item), per_arm) for item, arm in truth.items()]
         connection.execute(sa.insert(tables.truth_item), rows)
         kinds = [
