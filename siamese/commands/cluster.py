@@ -77,7 +77,7 @@ def check_data(
 
 @ray.command("submit")
 def submit(
-    packed: Annotated[Path, typer.Argument(help="what `jobs pack` wrote")],
+    packed: Annotated[Path, typer.Argument(help="what `jobs pack` wrote, or the folder it was unpacked to")],
     run: Annotated[Path, typer.Option(help="the run folder, on a disk that every computer there sees")],
     address: Address,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs of one computer")] = 1,

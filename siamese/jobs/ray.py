@@ -8,7 +8,7 @@ from here: `ray stop` would end every Ray process of a computer.
 from __future__ import annotations
 
 import os
-import tempfile
+import shlex
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +25,32 @@ STATES: dict[str, State] = {
     "FAILED": "failed",
 }
 SAVE = "30"  # seconds from TERM to KILL when a job is stopped: time to save
+LARGEST = 100 << 20  # bytes that a cluster's dashboard takes at once (Ray's DASHBOARD_CLIENT_MAX_SIZE)
+SCRIPT = "run.sh"
+
+
+def check(packed: Path) -> None:
+    """Would a cluster take this zip, or run this folder?
+
+    Raises:
+        SiameseError: it is not what `siamese.jobs.cluster.pack` wrote, or too large.
+    """
+    try:
+        if packed.is_dir():
+            (packed / SCRIPT).stat()
+            return
+        with zipfile.ZipFile(packed) as archive:
+            archive.getinfo(SCRIPT)
+        size = packed.stat().st_size
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise SiameseError(f"{packed} is not what `jobs pack` wrote ({error}).") from error
+    if packed.suffix != ".zip":
+        raise SiameseError(f"Ray knows a zip by its name; call {packed.name} {packed.stem}.zip.")
+    if size > LARGEST:
+        raise SiameseError(
+            f"{packed} has {size / 1e6:.1f} MB, and a Ray cluster takes at most {LARGEST / 1e6:.1f} MB at once; "
+            "unpack it on a disk that this and every computer of the cluster sees, and submit that folder instead."
+        )
 
 
 class RayCluster:
@@ -51,25 +77,24 @@ class RayCluster:
         """Train there what `siamese.jobs.cluster.pack` wrote, or go on with it.
 
         Args:
-            packed: the zip. run: the run folder, on a disk that every computer of the cluster sees.
+            packed: the zip, or the folder it was unpacked to, on a disk that every computer of the cluster sees.
+            run: the run folder, on such a disk.
             gpus: GPUs of one computer, 0: on the CPU. python: the Python there that has the packages.
 
         Returns:
             The job's id.
 
         Raises:
-            SiameseError: no such zip. MachineError: the cluster refuses.
+            SiameseError: no such zip, or too large. MachineError: the cluster refuses.
         """
+        check(packed)
+        there = packed.is_dir()
+        script = packed.absolute() / SCRIPT if there else SCRIPT
         settings = {"RUN": str(run), "PYTHON": python, "GPUS": str(max(1, gpus))}
-        with tempfile.TemporaryDirectory(prefix="siamese-ray-") as folder, self._asking():
-            try:
-                with zipfile.ZipFile(packed) as archive:
-                    archive.extractall(folder)  # our own writing; extractall keeps every path inside
-            except (OSError, zipfile.BadZipFile) as error:
-                raise SiameseError(f"{packed} is not what `jobs pack` wrote ({error}).") from error
+        with self._asking():
             return self._client.submit_job(
-                entrypoint="exec bash run.sh",
-                runtime_env={"working_dir": folder, "env_vars": settings},
+                entrypoint=f"exec bash {shlex.quote(str(script))}",
+                runtime_env={"env_vars": settings} | ({} if there else {"working_dir": str(packed)}),
                 entrypoint_num_gpus=gpus or None,
                 metadata={"RAY_JOB_STOP_WAIT_TIME_S": os.environ.get("RAY_JOB_STOP_WAIT_TIME_S", SAVE)},
             )

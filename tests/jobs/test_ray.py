@@ -10,18 +10,21 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from siamese import recipe
-from siamese.errors import MachineError
+from siamese.errors import MachineError, SiameseError
 from siamese.jobs.back import bring_back
 from siamese.jobs.cluster import Pack, pack
+from siamese.jobs.ray import LARGEST
 from siamese.jobs.status import newest
 from siamese.workspace import Workspace
 from tests.conftest import TINY
+from tests.jobs.test_ray_size import write_zip
 
 MISSING = importlib.util.find_spec("ray") is None
 pytestmark = [
@@ -96,9 +99,9 @@ def test_train_stop_and_go_on(
     step = newest(run)[1]
     assert (run / "checkpoints" / f"autoencoder-{step:07d}" / "state.safetensors").is_file()
     short = recipe.read(TINY, ['stages=["autoencoder"]', f"train_autoencoder.steps={step + 5}"])
-    again = cluster.submit(
-        pack(Pack(short, (small_dataset,)), tmp_path / "short.zip"), run, 0, sys.executable
-    )
+    with zipfile.ZipFile(pack(Pack(short, (small_dataset,)), tmp_path / "short.zip")) as archive:
+        archive.extractall(tmp_path / "shared" / "short run")  # as one too large to be sent
+    again = cluster.submit(tmp_path / "shared" / "short run", run, 0, sys.executable)
     while cluster.status(again).active:
         time.sleep(0.2)
     text, offset = cluster.log(again)
@@ -108,6 +111,16 @@ def test_train_stop_and_go_on(
     assert bring_back(run, Workspace(tmp_path / "workspace")).status().state == "finished"
     with pytest.raises(MachineError, match="refuses"):
         cluster.status("nobody")
+    taken, refused = tmp_path / "taken.zip", tmp_path / "refused.zip"
+    write_zip(taken, LARGEST)
+    write_zip(refused, LARGEST + 1)
+    assert cluster.submit(taken, run, 0, sys.executable)
+    with pytest.raises(SiameseError, match="takes at most"):
+        cluster.submit(refused, run, 0, sys.executable)
+    with pytest.raises(
+        RuntimeError, match=f"Maximum request body size {LARGEST} exceeded"
+    ):  # what we refuse, Ray would
+        cluster._client.submit_job(entrypoint="true", runtime_env={"working_dir": str(refused)})
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     code = f"from siamese.jobs.ray import RayCluster; RayCluster({head!r}).status({again!r})"
     stranger = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
