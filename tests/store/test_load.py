@@ -21,7 +21,7 @@ from tests.study.rooms import Room, locked_study
     ("raters", "votes", "kills"),
     [(10, 30, 5), pytest.param(50, 200, 200, marks=pytest.mark.soak)],
 )
-def test_no_vote_is_lost_or_doubled(tmp_path, database, raters, votes, kills):
+def test_no_vote_is_lost_or_doubled(tmp_path, database, request, raters, votes, kills):
     repeats = votes // 20
     study = locked_study(
         tmp_path,
@@ -39,11 +39,13 @@ def test_no_vote_is_lost_or_doubled(tmp_path, database, raters, votes, kills):
         for rater in crowd:
             rater.start()
         saved = 0
-        for moment in sorted(draw.sample(range(1, raters * votes), kills)):
+        for number, moment in enumerate(sorted(draw.sample(range(1, raters * votes), kills))):
             while saved < moment and any(rater.is_alive() for rater in crowd):
                 saved += progress.acquire(timeout=0.1)
             time.sleep(draw.uniform(0, 0.01))
             servers.kill(draw)
+            if database and number % 50 == 2:  # the database itself, in the middle of what it does
+                request.getfixturevalue("postgres").crash_and_start()
         for rater in crowd:
             rater.join()
     finally:

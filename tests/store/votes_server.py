@@ -1,16 +1,14 @@
-"""A process that takes votes over a socket and answers once they are saved: what the load tests kill.
-
-`python -m tests.store.votes_server FOLDER` prints the port; every line is a request, every answer a line.
-"""
+"""A process that takes votes over a socket and answers once they are saved: what the load tests kill."""
 
 from __future__ import annotations
 
 import json
 import os
 import socketserver
-import sys
 import threading
 from dataclasses import asdict
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from siamese.errors import StudyError
@@ -18,10 +16,10 @@ from siamese.store.engine import Place, open_votes
 from siamese.study.rating import Rating
 
 
-def main(folder: str) -> None:
-    """Serve until killed, or until whoever started it is gone."""
+def serve(folder: Path, ready: Connection) -> None:
+    """Send the port, then serve until killed or until the test is gone; every line is a request, each answer a line."""
     place = Place.of(folder)
-    rating = Rating(open_votes(place.for_pages(), write=True), (Path(folder) / "id").read_text())
+    rating = Rating(open_votes(place.for_pages(), write=True), (folder / "id").read_text())
 
     class Line(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -29,9 +27,8 @@ def main(folder: str) -> None:
                 self.wfile.write(json.dumps(answer(rating, json.loads(line))).encode() + b"\n")
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Line) as server:
-        threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-        sys.stdout.write(f"{server.server_address[1]}\n")
-        sys.stdout.flush()
+        threading.Thread(target=lambda: (parent_process().join(), os._exit(0)), daemon=True).start()
+        ready.send(server.server_address[1])
         server.serve_forever(poll_interval=60)
 
 
@@ -50,7 +47,3 @@ def answer(rating: Rating, asked: dict) -> dict:
         return {"seq": getattr(rating, verb)(rater, {}, client).seq}
     except StudyError as error:
         return {"refused": type(error).__name__, "said": str(error)}
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
