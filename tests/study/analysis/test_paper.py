@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from siamese.errors import StudyError
@@ -30,6 +31,9 @@ def test_the_papers_mos_and_the_two_best_synthesizers() -> None:
     assert best.z == pytest.approx(1.74, abs=0.005) and best.p == pytest.approx(0.08, abs=0.005)
     assert len(pairs) == 6 and [p for p in found.pairs if not p.separable] == [best]
     assert pairs["Real", "Siamese"].p < 1e-9
+    strongest = sorted(found.pairs, key=lambda p: p.p)
+    steps = np.maximum.accumulate([p.p * (6 - i) for i, p in enumerate(strongest)])
+    assert [p.p_holm for p in strongest] == pytest.approx(steps.tolist())
     assert found.sentence == (
         "The two best synthesizers, Siamese (88 of 150) and ControlNet (73 of 150), are not separable at this size: "
         "p = 0.08 after Holm's correction for 6 pairs."

@@ -191,3 +191,14 @@ def test_bt500_by_hand() -> None:
         [{"rater": r, "item": f"i{i}", "value": levels.get((r, i), 3.0), "place": i} for r, i in rows]
     )
     assert not any(bt500(votes).values())
+
+
+def test_bt500_keeps_who_is_strict_throughout() -> None:
+    """Far out on one side alone: another opinion, not carelessness."""
+    fair = panel(15, odd=False)
+    others = 3.0 + (fair.rater + fair.place) % 3
+    strict, careless = (
+        np.where(fair.rater == 1, v, others) for v in (1.0, np.where(fair.place % 2, 1.0, 7.0))
+    )
+    assert bt500(replaced(fair, value=strict))[1] is False
+    assert bt500(replaced(fair, value=careless))[1] is True
