@@ -19,9 +19,10 @@ from siamese.library import Library
 from siamese.provenance import Model, trained_on
 from siamese.workspace import BACKGROUND, Workspace
 
-Kind = Literal["drawing", "saved mask", "picture", "dataset", "run", "cache"]
+Kind = Literal["drawing", "saved mask", "picture", "dataset", "run", "study", "cache"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-SHARED: tuple[Kind, ...] = ("dataset", "run", "cache")  # of the whole workspace; the others are one person's
+SHARED: tuple[Kind, ...] = ("dataset", "run", "study", "cache")  # of the whole workspace; the others are one person's
+LOCKED = "links"  # what a study's folder has from its lock on
 DAMAGED = "damaged, cannot be opened"
 OWN = re.compile(r"(.+)-[0-9a-f]{12}-own")  # what `Workspace.save_case` names a person's own dataset
 REMEMBERS = "Deleting pictures does not make a model forget them"
@@ -90,7 +91,7 @@ def entries(workspace: Workspace, owner: str) -> list[Entry]:
         By kind as in KINDS, newest first within each.
     """
     found = [*_drawings(workspace, owner), *_masks(workspace, owner), *_pictures(workspace, owner)]
-    found += [*_datasets(workspace), *_runs(workspace), *_cache(workspace)]
+    found += [*_datasets(workspace), *_runs(workspace), *_studies(workspace), *_cache(workspace)]
     return sorted(found, key=lambda e: (KINDS.index(e.kind), -e.made, e.title))
 
 
@@ -145,6 +146,13 @@ def _plan(workspace: Workspace, entry: Entry) -> tuple[Deleted, list[Path]]:
         if lockfile.held(path):
             raise SiameseError(f"The run {entry.title} is at work; stop it first, then delete it.")
         return Deleted(entry, ("its models", "its prepared training data and previews", "its log"), ()), []
+    if entry.kind == "study":
+        if (path / LOCKED).exists():
+            raise SiameseError(
+                f"The study {entry.title} is locked: it holds votes or waits for them, and votes are never deleted here. "
+                "Back it up, then remove its folder by hand."
+            )
+        return Deleted(entry, ("its prepared pictures",), ()), []
     if entry.kind == "picture":
         return Deleted(entry, ("its outline and how it was made",), ()), []
     if entry.kind != "dataset":
@@ -238,6 +246,12 @@ def _runs(workspace: Workspace) -> Iterator[Entry]:
         yield _entry(
             workspace, "run", folder.name, folder, note="at work now" if lockfile.held(folder) else note
         )
+
+
+def _studies(workspace: Workspace) -> Iterator[Entry]:
+    for folder in _visible(workspace.root / "studies"):
+        note = "locked: holds votes, or waits for them" if (folder / LOCKED).exists() else "draft"
+        yield _entry(workspace, "study", folder.name, folder, note=note)
 
 
 def _cache(workspace: Workspace) -> Iterator[Entry]:

@@ -65,6 +65,13 @@ def run(workspace: Workspace, name: str, seeds: range, styles: tuple[str, ...] =
     return root
 
 
+def draft(workspace: Workspace, name: str) -> Path:
+    root = workspace.root / "studies" / name
+    (root / "pictures").mkdir(parents=True)
+    (root / "pictures" / "a.png").write_bytes(png(5))
+    return root
+
+
 def only(workspace: Workspace, owner: str, kind: str) -> disk.Entry:
     found = [e for e in disk.entries(workspace, owner) if e.kind == kind]
     assert len(found) == 1, found
@@ -87,6 +94,7 @@ def test_sizes_are_those_of_the_files(workspace):
     fill(workspace, "anna")
     dataset(workspace, "ward", range(3))
     run(workspace, "first", range(0))
+    draft(workspace, "trial")
     (workspace.cache / "x").write_bytes(bytes(1234))
     found = disk.entries(workspace, "anna")
     assert [e.kind for e in found] == list(disk.KINDS)
@@ -94,7 +102,7 @@ def test_sizes_are_those_of_the_files(workspace):
         path = workspace.root / entry.path
         files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
         assert entry.bytes == sum(p.stat().st_size for p in files) > 0
-        assert entry.shared == (entry.kind in ("dataset", "run", "cache"))
+        assert entry.shared == (entry.kind in ("dataset", "run", "study", "cache"))
     assert sum(t.bytes for t in disk.totals(found)) == disk.size_of(workspace.root)
     assert next(e for e in found if e.kind == "dataset").note == "3 pictures"
 
@@ -259,3 +267,16 @@ def test_what_a_crash_left_is_not_shown_and_cleared_at_the_next_start(workspace,
     assert clear_leftovers(workspace.root) == 4
     assert sorted(p.name for p in workspace.root.rglob(".*")) == [".adding-now"]
     assert workspace.load_draft("anna") is not None
+
+
+def test_a_draft_goes_and_a_study_with_votes_never(workspace):
+    root = draft(workspace, "trial")
+    (root / "links").mkdir()
+    kept = only(workspace, "anna", "study")
+    assert kept.note.startswith("locked")
+    with pytest.raises(SiameseError, match="votes are never deleted here"):
+        disk.delete(workspace, "anna", kept.id)
+    assert (root / "pictures" / "a.png").is_file()
+    (root / "links").rmdir()
+    disk.delete(workspace, "anna", only(workspace, "anna", "study").id)
+    assert not root.exists()

@@ -248,8 +248,8 @@ def test_make_installs_once_and_again_when_the_requirements_change(tmp_path):
     assert make("app") == ["app.py"]
     two = "-n 2 --dist loadfile"
     assert make("test") == [test, f"-m pytest {two}"]
-    assert make("soak") == ["-m pip install -r requirements-soak.txt", "-m pytest -m soak"]
-    assert make("soak") == ["-m pytest -m soak"] and make("check") == ["-m ruff check ."]
+    assert make("soak") == ["-m pip install -r requirements-soak.txt", "-m pytest -m soak -o faulthandler_timeout=1200"]
+    assert make("soak") == ["-m pytest -m soak -o faulthandler_timeout=1200"] and make("check") == ["-m ruff check ."]
     (tmp_path / "requirements.txt").write_text("numpy>=2\n")
     assert make("app") == [app, "app.py"] and make("test") == [test, f"-m pytest {two}"]
     assert make("test") == [f"-m pytest {two}"] and make("app") == ["app.py"]

@@ -24,6 +24,7 @@ GROUPS = {
     "picture": ("Pictures", "No pictures yet. Press Generate in the studio."),
     "dataset": ("Datasets", "No datasets yet. A picture of your own, saved with its outline, begins one."),
     "run": ("Runs", "Nothing was trained or measured here yet."),
+    "study": ("Studies", "No rating study yet; the screen Rate makes one."),
     "cache": ("Temporary files", "There are no temporary files."),
 }
 FILE_OF = {"picture": "picture.png", "saved mask": "mask.png", "drawing": ""}  # what a small picture shows
