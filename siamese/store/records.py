@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import sqlalchemy as sa
@@ -110,7 +110,7 @@ def append(
     }
     row["chain"] = _chain(row)
     connection.execute(sa.insert(table).values(row))
-    return _record(connection.execute(_of(study).where(table.c.seq == row["seq"])).one())
+    return _record(row)
 
 
 def find(
@@ -126,7 +126,7 @@ def find(
         return None
     if (known.kind, known.rater, known.place) != (kind, rater, place):
         raise StudyError(f"The id {client_id[:70]} belongs to another record already; reload the page.")
-    return _record(known)
+    return _record(known._mapping)
 
 
 def latest(
@@ -136,7 +136,9 @@ def latest(
     asked = _of(study).where(table.c.rater == rater, table.c.kind == kind)
     if place is not None:
         asked = asked.where(table.c.place == place)
-    return [_record(row) for row in connection.execute(asked.order_by(table.c.seq.desc()).limit(count))]
+    return [
+        _record(row) for row in connection.execute(asked.order_by(table.c.seq.desc()).limit(count)).mappings()
+    ]
 
 
 def records(
@@ -146,7 +148,7 @@ def records(
     asked = _of(study).where(table.c.kind.in_(kinds)).order_by(table.c.seq)
     if rater is not None:
         asked = asked.where(table.c.rater == rater)
-    return [_record(row) for row in connection.execute(asked)]
+    return [_record(row) for row in connection.execute(asked).mappings()]
 
 
 def head(connection: sa.Connection, study: str) -> str:
@@ -229,8 +231,8 @@ def _wrong(row: sa.Row, count: int, previous: str, withdrawn: set[int]) -> str:
 
 
 def _chain(row: Mapping[str, object]) -> str:
-    fields = ("study", "seq", "kind", "rater", "place", "revision", "client_id", "at", "digest", "previous")
-    text = json.dumps([row[name] for name in fields], separators=(",", ":"), ensure_ascii=False)
+    chained = ("study", "seq", "kind", "rater", "place", "revision", "client_id", "at", "digest", "previous")
+    text = json.dumps([row[name] for name in chained], separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -251,17 +253,6 @@ def _of(study: str) -> sa.Select:
     return sa.select(table).where(table.c.study == study)
 
 
-def _record(row: sa.Row) -> Record:
-    content = None if row.content is None else json.loads(row.content)
-    fields = (
-        row.seq,
-        row.kind,
-        row.rater,
-        row.place,
-        row.revision,
-        row.client_id,
-        row.at,
-        content,
-        row.chain,
-    )
-    return Record(*fields)
+def _record(row: Mapping[str, object]) -> Record:
+    known = {field.name: row[field.name] for field in fields(Record)}
+    return Record(**known | {"content": None if row["content"] is None else json.loads(row["content"])})

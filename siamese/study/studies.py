@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -256,32 +256,24 @@ def status(study: Study) -> Status:
     """Count what is there."""
     if not study.locked:
         return Status(study.name, 0)
-    t, a = tables.record.c, tables.assignment.c
+    t, a, r = tables.record.c, tables.assignment.c, tables.rater.c
     counts = sa.select(t.rater, t.kind, t.place, sa.func.count().label("n"), sa.func.max(t.at).label("last"))
+    scored: dict[int, set[int]] = defaultdict(set)
+    own: dict[int | None, list[sa.Row]] = defaultdict(list)
     with reading(study.votes) as connection:
-        numbers = connection.scalars(
-            sa.select(tables.rater.c.number)
-            .where(tables.rater.c.study == study.id)
-            .order_by(tables.rater.c.number)
-        ).all()
-        scored = connection.execute(
-            sa.select(a.rater, a.place).where(a.study == study.id, a.phase != "practice")
-        ).all()
-        found = connection.execute(counts.where(t.study == study.id).group_by(t.rater, t.kind, t.place)).all()
+        numbers = connection.scalars(sa.select(r.number).where(r.study == study.id).order_by(r.number)).all()
+        places = sa.select(a.rater, a.place).where(a.study == study.id, a.phase != "practice")
+        for number, place in connection.execute(places):
+            scored[number].add(place)
+        for row in connection.execute(counts.where(t.study == study.id).group_by(t.rater, t.kind, t.place)):
+            own[row.rater].append(row)
         last = records.head(connection, study.id)
-    return Status(
-        study.name,
-        study.locked_at,
-        tuple(
-            _rater(number, {place for rater, place in scored if rater == number}, found) for number in numbers
-        ),
-        sum(row.n for row in found),
-        last,
-    )
+    recorded = sum(row.n for rows in own.values() for row in rows)
+    raters = tuple(_rater(number, scored[number], own[number]) for number in numbers)
+    return Status(study.name, study.locked_at, raters, recorded, last)
 
 
-def _rater(number: int, scored: set[int], found: Sequence[sa.Row]) -> RaterStatus:
-    own = [row for row in found if row.rater == number]
+def _rater(number: int, scored: set[int], own: Sequence[sa.Row]) -> RaterStatus:
     kinds, votes = {row.kind for row in own}, Counter()
     for row in own:
         votes[row.place] += {"vote": row.n, "undo": -row.n}.get(row.kind, 0)

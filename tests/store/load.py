@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.store.votes_server import serve
 
+PATIENCE = 180.0  # seconds
 DOUBLE, SECOND_TAB, UNDO = (
     0.1,
     0.1,
@@ -126,9 +127,9 @@ class Rater(threading.Thread):
         self.saved.append((answer["place"], client, answer["answer"], answer["revision"]))
 
     def _ask(self, **asked: object) -> dict:
-        """Send until an answer comes."""
-        line = json.dumps({"rater": self.number, **asked}).encode() + b"\n"
-        while True:
+        """Send until an answer comes; three minutes of closed doors are a failure."""
+        line, begun = json.dumps({"rater": self.number, **asked}).encode() + b"\n", time.monotonic()
+        while time.monotonic() - begun < PATIENCE:
             try:
                 with socket.create_connection(self._servers.address(self._draw), timeout=60) as door:
                     door.sendall(line)
@@ -139,3 +140,4 @@ class Rater(threading.Thread):
             except ConnectionError:
                 pass
             time.sleep(0.02)
+        raise AssertionError(f"no answer to {asked}")

@@ -25,9 +25,9 @@ from tests.study.rooms import Room, locked_study, rating_of, vote_through
 
 
 @pytest.fixture
-def study(tmp_path, empty_database) -> Room:
+def study(tmp_path, database) -> Room:
     """Rater 1 has finished, rater 2 withdrew and was erased."""
-    study = locked_study(tmp_path / "here", database=empty_database)
+    study = locked_study(tmp_path / "here", database=database)
     vote_through(study, 1, np.random.default_rng(1))
     vote_through(study, 2, np.random.default_rng(2), 3)
     rating_of(study).withdraw(2, "goes")

@@ -18,8 +18,8 @@ REFUSED = "permission denied"
 
 
 @pytest.fixture
-def study(tmp_path, postgres) -> Room:
-    return locked_study(tmp_path, database=postgres.toml(postgres.database()))
+def study(tmp_path, shared) -> Room:
+    return locked_study(tmp_path, database=shared)
 
 
 def test_raters_go_through_as_the_role_of_the_pages(study):
@@ -66,9 +66,8 @@ def test_nor_become_somebody_who_can(pages, statement):
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory, postgres) -> sa.Engine:
-    database = postgres.toml(postgres.database())
-    study = locked_study(tmp_path_factory.mktemp("workspace"), database=database)
+def pages(tmp_path_factory, shared) -> sa.Engine:
+    study = locked_study(tmp_path_factory.mktemp("workspace"), database=shared)
     vote_through(study, 1, np.random.default_rng(0), 2)
     return open_pages(study.place)
 

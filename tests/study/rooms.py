@@ -104,6 +104,7 @@ def locked_study(
             {"study": study.id, "name": arm, "kind": kind, "design": design.json()} for arm, kind in arms
         ]
         connection.execute(sa.insert(tables.truth_arm), kinds)
+    study.votes.dispose()  # a fresh start for whoever gets it
     return Room(study.folder, study.place, study.id, keys, truth)
 
 
