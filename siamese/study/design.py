@@ -151,7 +151,7 @@ class Design(Settings):
         {}, description="cue → why the study goes on although it tells the arms apart"
     )
     seed: int = Field(0, ge=0, description="of the draw of pictures; the orders have a secret of their own")
-    pace: float = Field(0, ge=0, description="seconds a presentation takes, from a rehearsal; 0: a guess")
+    pace: float = Field(0.0, ge=0, description="seconds a presentation takes, from a rehearsal; 0: a guess")
     secret: str = Field("", description="of the orders, filled in at lock; stays with the truth")
     texts: Texts = Texts()
 
