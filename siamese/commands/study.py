@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from siamese.commands import study_report, study_store
+from siamese.commands import study_design, study_report, study_store
 
 app = typer.Typer(
     no_args_is_help=True, help="Blind rating studies: design, lock, links, pages, votes, report."
 )
+app.command()(study_design.templates)
+app.command()(study_design.new)
+app.command()(study_design.control)
+app.command()(study_design.check)
+app.command()(study_design.power)
+app.command()(study_design.rehearse)
+app.command()(study_design.lock)
+app.command()(study_design.links)
 app.command()(study_store.status)
 app.command()(study_store.verify)
 app.command()(study_store.backup)

@@ -18,10 +18,15 @@ Protocol = Literal["P1", "P2", "P3", "P4"]
 Kind = Literal["real", "synthetic", "control"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 LONGEST_SITTING = 30  # minutes; BT.500-15 asks for half an hour at most
-SECONDS = {"P1": 8.0, "P2": 18.0, "P3": 22.0, "P4": 9.0}  # a presentation, a first guess before a rehearsal
+SECONDS = {
+    "P1": 8.0,
+    "P2": 18.0,
+    "P3": 8.0,
+    "P4": 9.0,
+}  # a presentation (P3: one scale), a guess before a rehearsal
 
 HIDDEN = {  # from the rating pages
-    *("arms", "per_arm", "seed", "secret", "grouping", "outline", "boxes"),
+    *("arms", "per_arm", "seed", "secret", "grouping", "outline", "boxes", "sittings"),
     *("primary", "cue_reasons", "raters_who_know"),
 }
 
@@ -50,6 +55,10 @@ class Arm(Settings):
         description="model that made them, a shipped name or a folder: real pictures that it was trained on are left "
         "out; empty: as manifest.jsonl beside them says",
     )
+    without: dict[str, str] = Field(
+        {},
+        description="pictures never drawn: name of the file without its ending → why; on the protocol sheet",
+    )
     pool_size: int = Field(0, ge=0, description="filled in at preparation: pictures in the pool")
     left_out: tuple[str, ...] = Field(
         (), description="filled in at preparation: what was drawn and left out, and why"
@@ -69,8 +78,9 @@ class Primary(Settings):
 
     kind: Literal["equivalence", "difference", "preference", "description"] = Field(
         "equivalence",
-        description="equivalence: AUC within 0.5 ± margin (P1); difference: `first` minus `second` in MOS, level or rank; "
-        "preference: share that takes `first` for the patient's (P4); description: MOS of `first` with its interval",
+        description="equivalence: AUC within 0.5 ± margin (P1); difference: `first` minus `second` in MOS, level or "
+        "rank; preference: share that takes `first` for the patient's (P4); description: MOS of `first` with its "
+        "interval",
     )
     first: str = Field("", description="an arm; empty: the first synthetic one")
     second: str = Field("", description="an arm; empty: the first real one")
@@ -113,6 +123,7 @@ class Design(Settings):
     practice: int = Field(
         4, ge=0, le=20, description="first presentations, from pictures of their own, never counted"
     )
+    sittings: int = Field(1, ge=1, le=20, description="in how many sittings raters are asked to do it")
     block: int = Field(50, ge=5, le=200, description="presentations between breaks")
     apart: int = Field(10, ge=0, le=100, description="presentations at least between pictures of one mask")
     grouping: Literal["mask", "name", "none"] = Field(
