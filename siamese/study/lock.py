@@ -111,6 +111,7 @@ def _lock(
         "design": design.sha256,
         "pictures": _digest(sorted(f"{name} {digest}" for name, digest in digests.items())),
         "orders": _digest([json.dumps(row, sort_keys=True) for row in rows]),
+        "truth": truth.digest(design, prepared.items),
     }
     at = records.now()
     page = sheet(Facts(study.name, study.id, design, prepared.items, verdict, relaxed, hashes, by, at))

@@ -71,22 +71,23 @@ class Texts(Settings):
         "en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="of the pages (BCP 47)"
     )
     information: str = Field(
-        "You will see pictures from colonoscopy, some taken from patients and some made by a computer, and say what you "
-        "think of each. It takes about {minutes} minutes; you may stop at any time and go on later with the same link.",
+        "You will see pictures from colonoscopy, some taken from patients and some made by a computer, and say "
+        "what you think of each. It takes about {minutes} minutes; you may stop at any time and go on later with the same link.",
         description="information sheet: purpose and minutes",
     )
     storage: str = Field(
-        "We store your answers, how long each took, the size of your screen, your role and your years in bands. We store "
-        "no name, no e-mail address and no network address. Your link is personal: keep it until the study has ended.",
+        "We store your answers, how long each took, the size of your screen, your role and your years in bands. We "
+        "store no name, no e-mail address and no network address. Your link is personal: keep it until the study has ended.",
         description="information sheet: what is stored",
     )
     retention: str = Field(
-        "The answers are kept for ten years, as good scientific practice asks, and published without any personal detail.",
+        "The answers are kept for ten years, as good scientific practice asks, and published without any personal "
+        "detail.",
         description="information sheet: where and how long",
     )
     rights: str = Field(
-        "You may withdraw at any time, without a reason, at the foot of each page: your answers then leave every figure and "
-        "every export, and their contents are erased on request.",
+        "You may withdraw at any time, without a reason, at the foot of each page: your answers then leave every figure "
+        "and every export, and their contents are erased on request.",
         description="information sheet: withdrawing",
     )
     contact: str = Field("", description="information sheet: whom to ask")

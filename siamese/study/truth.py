@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -95,6 +96,14 @@ def write_items(study: Study, design: Design, items: Sequence[Item]) -> None:
             connection.execute(sa.insert(tables.truth_item), rows)
 
 
+def digest(design: Design, items: Iterable[Item]) -> str:
+    """What the lock's record holds of the truth; keyed with the design's secret, or arms could be tried out on it."""
+    lines = sorted(
+        json.dumps([one.id, one.arm, one.group, one.source, one.source_sha256, one.practice]) for one in items
+    )
+    return hmac.new(bytes.fromhex(design.secret), "\n".join(lines).encode(), "sha256").hexdigest()
+
+
 def freeze(study: Study, design: Design) -> None:
     """Write the design as it is frozen; the pictures stay.
 
@@ -153,7 +162,7 @@ def truth_of(study: Study) -> Truth:
     Raises:
         Blind: it was not.
     """
-    opened = _opened(study) if study.locked else None
+    opened = _audit(study, "unblind") if study.locked else None
     if opened is None or opened.content is None:
         raise Blind(
             f"{study.name} is blind: where its pictures come from is opened by `study unblind {study.name}`, and "
@@ -167,13 +176,20 @@ def truth_of(study: Study) -> Truth:
         raise StudyError(
             f"The truth of {study.name} belongs to another design than its votes; restore a backup of both."
         )
+    locked = _audit(study, "lock")
+    if locked and locked.content and digest(design, items.values()) != locked.content.get("truth_sha256"):
+        raise StudyError(
+            f"The truth of {study.name} was changed after the lock, so it answers nothing; restore a backup from "
+            "before."
+        )
     return Truth(design, items, opened.at, opened.content["by"], opened.content["reason"])
 
 
-def _opened(study: Study) -> records.Record | None:
+def _audit(study: Study, what: str) -> records.Record | None:
+    """The first act of that kind."""
     with reading(study.votes) as connection:
         audits = records.records(connection, study.id, kinds=("audit",))
-    return next((audit for audit in audits if audit.content and audit.content.get("what") == "unblind"), None)
+    return next((audit for audit in audits if audit.content and audit.content.get("what") == what), None)
 
 
 def _before_lock(study: Study) -> None:

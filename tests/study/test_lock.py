@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from siamese import lockfile
 from siamese.errors import StudyError
 from siamese.store import records, tables
-from siamese.store.engine import reading
+from siamese.store.engine import open_truth, reading, writing
 from siamese.store.wholeness import look
 from siamese.study import cues, links, ready, truth
 from siamese.study.design import Design, Primary
@@ -344,3 +344,16 @@ def test_a_reason_excuses_the_cue_it_names(made):
     design = study.design.model_copy(update={"cue_reasons": {telling[0]: "meant"}})
     said = [line for line in ready.problems(study, design, prepared, verdict) if "cue_reasons" in line]
     assert len(said) == len(telling) - telling.count(telling[0])
+
+
+def test_arms_swapped_after_the_lock_answer_nothing(study):
+    lock(study, "K.")
+    opened = truth.unblind(study, "K.", "a trial")
+    arms = {item.id: item.arm for item in opened.items.values()}
+    one, other = (next(name for name, own in arms.items() if own == arm) for arm in ("patients", "ours"))
+    with writing(open_truth(study.place, write=True)) as connection:
+        for name, arm in ((one, "ours"), (other, "patients")):
+            t = tables.truth_item
+            connection.execute(sa.update(t).where(t.c.item == name).values(arm=arm))
+    with pytest.raises(StudyError, match="was changed after the lock"):
+        truth.truth_of(study)
