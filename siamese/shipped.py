@@ -46,10 +46,24 @@ def field_of_view(checkpoint: str | Path) -> list[tuple[float, float]]:
 def guidance(checkpoint: str | Path) -> float | None:
     """The guidance a checkpoint was tuned for, from the header of its file; None where it says none."""
     try:
+        found = float(_recipe(checkpoint)["sampling"]["guidance"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return found if 0 <= found <= 15 else None
+
+
+def takes_prompts(checkpoint: str | Path) -> bool:
+    """Does a checkpoint understand words (family sd15)? From the header of its file."""
+    return _recipe(checkpoint).get("family") == "sd15"
+
+
+def _recipe(checkpoint: str | Path) -> dict:
+    """The recipe as the file's header holds it, unchecked; empty where there is none."""
+    try:
         with (find(checkpoint) / FILE).open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(length)) if length <= LONGEST_HEADER else {}
-        found = float(json.loads(header["__metadata__"]["recipe"])["sampling"]["guidance"])
+        found = json.loads(header["__metadata__"]["recipe"])
     except (CheckpointError, OSError, ValueError, TypeError, KeyError):
-        return None
-    return found if 0 <= found <= 15 else None
+        return {}
+    return found if isinstance(found, dict) else {}

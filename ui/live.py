@@ -11,7 +11,7 @@ from ui.lane import Job, Waiting
 from ui.mask_canvas import mask_of
 from ui.run import base64_png
 from ui.services import LOADING, Services, sentence
-from ui.settings import LARGEST_SEED, fit, whole
+from ui.settings import LARGEST_SEED, fit, prompt, whole
 
 STEPS = 8
 STEPS_DRAGGING = 6
@@ -30,7 +30,7 @@ class Live:
         self._jobs: dict[tuple[str, str], Job] = {}
 
     def live(self, payload: dict) -> dict:
-        """A quick picture of {token, page, runs, width, height, seed, guidance, corner_box, dragging}.
+        """A quick picture of {token, page, runs, width, height, seed, guidance, corner_box, prompt, dragging}.
 
         Returns:
             {ok, png (base64), seconds}, or {ok: false, reason: busy|superseded|loading|error, error}. `seconds` is
@@ -46,6 +46,7 @@ class Live:
                 "seeds": (seed,),
                 "guidance": fit(payload.get("guidance")),
                 "corner_box": payload.get("corner_box") is True,
+                "prompt": prompt(str(payload.get("prompt") or "")) or None,
                 "steps": STEPS_DRAGGING if payload.get("dragging") is True else STEPS,
                 "batch": 1,
             }

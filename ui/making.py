@@ -34,6 +34,7 @@ from ui.settings import (
     SettingError,
     fit,
     fits,
+    prompt,
     seeds,
     whole,
 )
@@ -136,6 +137,7 @@ class Studio:
         steps: float | None,
         sampler: str,
         corner_box: bool,
+        words: str | None,
         revision: float | None,
         request: gr.Request,
     ) -> Iterator[Updates]:
@@ -145,7 +147,7 @@ class Studio:
             first = whole(seed, "The seed", 0, LARGEST_SEED)
             wanted = whole(count, "The number of pictures", 1, MOST)
             rows = ((fit(guidance), seeds(first, wanted)),)
-            return self._plan(owner, revision, rows, steps, sampler, corner_box)
+            return self._plan(owner, revision, rows, steps, sampler, corner_box, words)
 
         yield from self._make(request, asked, Frames, count_up=mode == COUNT_UP)
 
@@ -157,6 +159,7 @@ class Studio:
         steps: float | None,
         sampler: str,
         corner_box: bool,
+        words: str | None,
         revision: float | None,
         request: gr.Request,
     ) -> Iterator[Updates]:
@@ -167,7 +170,7 @@ class Studio:
             name = "The number of examples on the sheet"
             beside = seeds(first, whole(columns, name, FEWEST_COLUMNS, MOST_COLUMNS))
             rows = tuple((row, beside) for row in fits(guidances))
-            return self._plan(owner, revision, rows, steps, sampler, corner_box)
+            return self._plan(owner, revision, rows, steps, sampler, corner_box, words)
 
         yield from self._make(request, asked, Sheet)
 
@@ -234,9 +237,11 @@ class Studio:
         steps: float | None,
         sampler: str,
         corner_box: bool,
+        words: str | None,
     ) -> Plan:
         counted = whole(steps, "The number of steps", 1, MOST_STEPS)
-        return Plan(self._mask(owner, revision), rows, counted, sampler, bool(corner_box))
+        said = prompt(words) if model_line.takes_prompts(self.services) else ""  # else its box is hidden
+        return Plan(self._mask(owner, revision), rows, counted, sampler, bool(corner_box), said)
 
     def _mask(self, owner: str, revision: float | None) -> Mask:
         mask, stored = self.drafts.stored(owner)

@@ -25,8 +25,13 @@ def tuned(services: Services) -> float:
     return GUIDANCE if found is None else found
 
 
+def takes_prompts(services: Services) -> bool:
+    """Does the model in use understand words?"""
+    return shipped.takes_prompts(services.model.checkpoint)
+
+
 def asked(services: Services) -> Callable[[dict], dict]:
-    """The server function `model`: {ok, state, text, notice, view, guidance}."""
+    """The server function `model`: {ok, state, text, notice, view, guidance, prompts}."""
 
     def model(payload: dict) -> dict:
         services.identity.owner(payload.get("token"))
@@ -39,7 +44,8 @@ def asked(services: Services) -> Callable[[dict], dict]:
         if found["away"]:
             text += f" The Train screen leads back to {found['home']}."
         told = {"ok": True, "state": found["state"], "text": text, "notice": found["notice"]}
-        return told | {"view": view(services), "guidance": tuned(services)}
+        told |= {"view": view(services), "guidance": tuned(services)}
+        return told | {"prompts": takes_prompts(services)}
 
     return model
 

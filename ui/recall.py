@@ -15,9 +15,10 @@ from siamese.masks.header import announced_size, kind
 from siamese.masks.mask import Mask
 from siamese.tasks import png
 from ui.mask_canvas import runs
+from ui.model_line import takes_prompts
 from ui.pictures import Answers
 from ui.run import Plan
-from ui.settings import LARGEST_SEED, MOST_STEPS, fit, whole
+from ui.settings import LARGEST_SEED, MOST_STEPS, fit, prompt, whole
 
 LARGEST_FILE = 16 * 1024 * 1024  # bytes
 LARGEST_SIDE = 4096  # pixels
@@ -63,7 +64,7 @@ def facts_of(data: bytes, name: str) -> dict[str, str]:
 
 
 def settings(facts: dict) -> dict[str, int | float | str | bool]:
-    """Facts as settings of the page: seed, guidance, steps, sampler, corner_box.
+    """Facts as settings of the page: seed, guidance, steps, sampler, corner_box, prompt.
 
     Raises:
         RecallError: a value is missing or impossible.
@@ -78,6 +79,7 @@ def settings(facts: dict) -> dict[str, int | float | str | bool]:
             "steps": whole(float(facts["steps"]), "The number of steps", 1, MOST_STEPS),
             "sampler": sampler,
             "corner_box": str(facts.get("corner_box", "0")) in ("1", "True"),
+            "prompt": prompt(str(facts.get("prompt") or "")),
         }
     except (KeyError, ValueError, TypeError, OverflowError, SiameseError) as error:
         raise RecallError(
@@ -112,7 +114,7 @@ def plan(gallery: Gallery, facts: object, drawn: Mask) -> Plan:
     if mask is None:
         raise RecallError(NOT_STORED)
     rows = ((found["guidance"], (found["seed"],)),)
-    return Plan(mask, rows, found["steps"], found["sampler"], found["corner_box"])
+    return Plan(mask, rows, found["steps"], found["sampler"], found["corner_box"], found["prompt"])
 
 
 class Recall(Answers):
@@ -130,8 +132,11 @@ class Recall(Answers):
         facts = facts_of(data, name)
         found = settings(facts)
         mask = outline(gallery, facts["mask_sha256"])
-        said = f"Seed {found['seed']}, guidance {found['guidance']:g}, {found['steps']} steps are set again"
+        said = f"Seed {found['seed']}, guidance {found['guidance']:g}, {found['steps']} steps"
+        said += " and its prompt are set again" if found["prompt"] else " are set again"
         words = f"{said}, and the outline is drawn." if mask else f"{said}. {NOT_STORED}"
+        if found["prompt"] and not takes_prompts(self._services):
+            words += f" {self._services.model.name} understands no prompts; choose the model that made it."
         height, width = mask.labels.shape if mask else (0, 0)
         return {
             "ok": True,

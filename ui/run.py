@@ -35,6 +35,7 @@ class Plan:
     steps: int
     sampler: str
     corner_box: bool
+    prompt: str = ""  # empty: that of training
 
     @property
     def first_seed(self) -> int:
@@ -59,6 +60,7 @@ class Plan:
                 steps=self.steps,
                 sampler=self.sampler,
                 corner_box=self.corner_box,
+                prompt=self.prompt or None,
                 batch=resident.batch,
             )
             for event in sample(model, self.mask, request):

@@ -8,6 +8,7 @@ import re
 from siamese.errors import SiameseError
 
 LARGEST_SEED = 2**31 - 1
+LONGEST_PROMPT = 400  # characters
 MOST = 16  # pictures of one run
 MOST_STEPS = 1000
 HIGHEST_GUIDANCE = 15
@@ -45,6 +46,20 @@ def fit(value: float | None) -> float:
             f"Fit to the outline (guidance) is {found}; a number from 0 to {HIGHEST_GUIDANCE} was expected."
         )
     return float(value)
+
+
+def prompt(text: str | None) -> str:
+    """What to paint, in words; empty: as the model was trained.
+
+    Raises:
+        SettingError: too long.
+    """
+    found = " ".join((text or "").split())
+    if len(found) > LONGEST_PROMPT:
+        raise SettingError(
+            f"The prompt has {len(found)} characters; {LONGEST_PROMPT} are the most, shorten it."
+        )
+    return found
 
 
 def fits(text: str | None) -> tuple[float, ...]:

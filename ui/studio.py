@@ -11,7 +11,7 @@ from ui.making import COUNT_UP, RANDOM, SAME, Studio, status
 from ui.mask_canvas import mask_canvas
 from ui.pictures import live_switch, picture_panel
 from ui.services import Services
-from ui.settings import FEWEST_COLUMNS, GUIDANCES, HIGHEST_GUIDANCE, MOST, MOST_COLUMNS
+from ui.settings import FEWEST_COLUMNS, GUIDANCES, HIGHEST_GUIDANCE, LONGEST_PROMPT, MOST, MOST_COLUMNS
 
 QUALITIES = {"quick": (10, "dpm"), "standard": (20, "dpm"), "paper": (50, "ddim")}
 STATUS = (
@@ -26,7 +26,7 @@ ANOTHER = f"async (...all) => {{ {DRAW} {FLUSHED}"
 STORED = f"async (...all) => {{ {FLUSHED}"
 ADOPTED = """() => { const all = %s; const s = window.SiameseMask.adopted;
     const quality = Object.keys(all).find((k) => all[k][0] === s.steps && all[k][1] === s.sampler) || null;
-    return [s.seed, s.guidance, s.steps, s.sampler, s.corner_box, quality, "same"]; }"""
+    return [s.seed, s.guidance, s.steps, s.sampler, s.corner_box, s.prompt, quality, "same"]; }"""
 
 TOGGLE = """
 const button = element.querySelector("button");
@@ -69,6 +69,13 @@ def build(page: gr.Blocks, services: Services) -> None:
                 )
                 count = gr.Slider(
                     1, MOST, value=1, step=1, label="Number of pictures", elem_id="count", buttons=[]
+                )
+                words = gr.Textbox(  # shown where the model understands words: studio.css, model.js
+                    label="Prompt",
+                    elem_id="prompt",
+                    info="In words. Empty: as in training.",
+                    max_lines=3,
+                    max_length=LONGEST_PROMPT,
                 )
                 guidance = gr.Slider(
                     0,
@@ -136,7 +143,7 @@ def build(page: gr.Blocks, services: Services) -> None:
     )
     for setting in (steps, sampler):
         setting.input(None, [steps, sampler], quality, js=find, show_progress="hidden")
-    adopted = [seed, guidance, steps, sampler, corner_box, quality, mode]
+    adopted = [seed, guidance, steps, sampler, corner_box, words, quality, mode]
     panel.adopt(None, None, adopted, js=ADOPTED % table, show_progress="hidden")
 
     outputs = [seed, line, panel, generate, another, make_sheet, stop]
@@ -146,10 +153,10 @@ def build(page: gr.Blocks, services: Services) -> None:
         "concurrency_id": "studio",
         "api_visibility": "private",
     }
-    inputs = [seed, mode, guidance, count, steps, sampler, corner_box, revision]
+    inputs = [seed, mode, guidance, count, steps, sampler, corner_box, words, revision]
     generate.click(studio.generate, inputs, outputs, js=SEED, **making)
     another.click(studio.generate, inputs, outputs, js=ANOTHER, **making)
-    cells = [seed, guidances, columns, steps, sampler, corner_box, revision]
+    cells = [seed, guidances, columns, steps, sampler, corner_box, words, revision]
     make_sheet.click(studio.sheet, cells, outputs, js=STORED, **making)
     panel.again(studio.again, None, outputs, **making)
     stop.click(studio.stop, None, None, queue=False, show_progress="hidden", api_visibility="private")

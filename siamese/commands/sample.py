@@ -27,6 +27,9 @@ def sample(
         Literal["ddim", "dpm"], typer.Option(help="dpm: few steps; ddim: the paper's")
     ] = "dpm",
     style: Annotated[str | None, typer.Option(help="style of a training set")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="family sd15: what to paint, in words, instead of the trained prompt")
+    ] = None,
     corner_box: Annotated[bool, typer.Option("--corner-box", help="with the black corner box")] = False,
     batch: Annotated[int, typer.Option(min=1, max=64, help="pictures computed together")] = 4,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
@@ -37,6 +40,7 @@ def sample(
         Mask.read(mask) if not mask.is_dir() else None
     )  # before the model loads: a bad file is said at once
     chosen = whole_numbers(seeds)
+    said = " ".join((prompt or "").split())
     find(checkpoint)  # before torch: a missing one is said at once
     from siamese.tasks.sample import SampleRequest, load
     from siamese.tasks.sample import sample as work
@@ -48,6 +52,7 @@ def sample(
         steps=steps,
         sampler=sampler,
         style=style,
+        prompt=said or None,
         corner_box=corner_box,
         batch=batch,
     )

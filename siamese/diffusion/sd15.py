@@ -6,6 +6,7 @@ the U-Net's encoder stay as they are. Source: Siamese-Diffusion's release; Contr
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from siamese.diffusion import checkpoint, ldm_keys, text
 from siamese.diffusion.base import Base
 from siamese.diffusion.hint import hint_input
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.errors import RecipeError
+from siamese.errors import CheckpointError, RecipeError
 from siamese.recipe import Recipe
 
 LATENT_SCALE = 0.18215  # z = raw latents · 0.18215 (arXiv 2112.10752, SD 1.5's configuration)
@@ -52,6 +53,39 @@ def context(recipe: Recipe, encoder: dict[str, Tensor], tokenizer: Path) -> dict
     """The state of the model's `context`: the recipe's prompts, embedded."""
     table = text.embed(text.prompts(recipe), encoder, tokenizer)
     return {"context.table": table, "context.encoder": text.digest(encoder)}
+
+
+def typed(model: SiameseDiffusion, prompt: str) -> Tensor:
+    """The context (1,77,W) of a prompt in anybody's words: a row of the model's table where it was trained.
+
+    Raises:
+        RecipeError: more than 75 tokens.
+        CheckpointError: the base with the text encoder of the training is not on this machine any more.
+    """
+    assert isinstance(model.context, text.PromptTable), "a model of the family sd15"
+    known = text.prompts(model.recipe)
+    if prompt in known:
+        return model.context.table[known.index(prompt)][None]
+    return _embedded(prompt, model.recipe, bytes(model.context.encoder.tolist()))
+
+
+@lru_cache(maxsize=64)
+def _embedded(prompt: str, recipe: Recipe, digest: bytes) -> Tensor:
+    """A prompt through the text encoder of the recipe's base, whose digest is known; it takes seconds at full size."""
+    why = "A prompt that was not trained needs the text encoder of the training"
+    if recipe.base is None:
+        raise CheckpointError(f"{why}, and this model does not say where its base was; leave the prompt out.")
+    try:
+        base = Base(recipe.base, recipe)
+        encoder = base.text(recipe.denoiser.context_width)
+        tokenizer = base.tokenizer
+    except CheckpointError as error:
+        raise CheckpointError(f"{why}. {error}") from None
+    if bytes(text.digest(encoder).tolist()) != digest:
+        raise CheckpointError(
+            f"{why}, and {base.path} holds another one; put back what was there, or leave the prompt out."
+        )
+    return text.embed([prompt], encoder, tokenizer)
 
 
 def fresh_control(recipe: Recipe, unet: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from siamese.diffusion import checkpoint
 from siamese.diffusion.checkpoint import Loaded
 from siamese.diffusion.device import choose_precision, precision_name
 from siamese.diffusion.sampler import SAMPLERS, start_noise
+from siamese.diffusion.sd15 import typed
 from siamese.diffusion.texture import texture_noise
 from siamese.errors import RecipeError
 from siamese.events import Notice, Preview
@@ -29,6 +30,7 @@ from siamese.tasks import png
 
 VERSION = "0.1.0"
 LARGEST_SEED = 2**63 - 1
+LONGEST_PROMPT = 400  # characters; its 75 tokens end it mostly before
 Facts = dict[str, str | int | float]
 
 
@@ -46,6 +48,9 @@ class SampleRequest(BaseModel):
         "dpm", description="DPM-Solver++ 2M, or DDIM with eta 0 (paper: 50 steps)"
     )
     style: str | None = Field(None, description="style token; none: the checkpoint's default")
+    prompt: str | None = Field(
+        None, description="sd15: what to paint, in words; none: the prompt that the style was trained with"
+    )
     corner_box: bool = Field(
         False, description="show the black box that many endoscopes burn into the corner"
     )
@@ -87,10 +92,12 @@ def sample(loaded: Loaded, mask: Mask, request: SampleRequest) -> Iterator[Notic
         a SampleResult for each seed, in order. Closing the generator stops within one step.
 
     Raises:
-        RecipeError: the checkpoint knows no such style; seed out of range.
+        RecipeError: the checkpoint knows no such style, or no words; seed out of range; a prompt too long.
+        CheckpointError: a prompt that was not trained, and the text encoder of the training is not here.
     """
     recipe = loaded.model.recipe
     style = _style(loaded, request.style)
+    words = _words(loaded, request.prompt)
     for seed in request.seeds:
         if not 0 <= seed <= LARGEST_SEED:
             raise RecipeError(f"Seed {seed} is out of range; choose a whole number from 0 to {LARGEST_SEED}.")
@@ -106,6 +113,7 @@ def sample(loaded: Loaded, mask: Mask, request: SampleRequest) -> Iterator[Notic
         "steps": request.steps,
         "sampler": request.sampler,
         "style": style,
+        **({} if request.prompt is None else {"prompt": request.prompt}),
         "corner_box": int(request.corner_box),
         "size": recipe.size,
         "device": loaded.model.device.type,
@@ -115,7 +123,7 @@ def sample(loaded: Loaded, mask: Mask, request: SampleRequest) -> Iterator[Notic
         "siamese_studio": VERSION,
         "synthetic": "yes: not a patient's picture, not for diagnosis",
     }
-    conditions = _Conditions(loaded, used, style, request, guidance)
+    conditions = _Conditions(loaded, used, style, request, guidance, words)
     total, begun, done = len(request.seeds) * request.steps, time.monotonic(), 0
     for start in range(0, len(request.seeds), request.batch):
         seeds = request.seeds[start : start + request.batch]
@@ -141,10 +149,35 @@ def _style(loaded: Loaded, style: str | None) -> str:
     return chosen
 
 
+def _words(loaded: Loaded, prompt: str | None) -> Tensor | None:
+    """The context (1,77,W) of a typed prompt; None where the style says it all."""
+    if prompt is None:
+        return None
+    family = loaded.model.recipe.family
+    if family != "sd15":
+        raise RecipeError(
+            f"{loaded.name} is of the family {family}, which understands no prompts; leave the prompt out, or use a "
+            "checkpoint of the family sd15."
+        )
+    if len(prompt) > LONGEST_PROMPT:
+        raise RecipeError(
+            f"The prompt has {len(prompt)} characters; {LONGEST_PROMPT} are the most, shorten it."
+        )
+    return typed(loaded.model, prompt)
+
+
 class _Conditions:
     """What stays the same for every picture of one request; the hint is encoded once."""
 
-    def __init__(self, loaded: Loaded, mask: Mask, style: str, request: SampleRequest, guidance: float):
+    def __init__(
+        self,
+        loaded: Loaded,
+        mask: Mask,
+        style: str,
+        request: SampleRequest,
+        guidance: float,
+        words: Tensor | None,
+    ):
         self.model, self.request, self.guidance = loaded.model, request, guidance
         recipe, device, dtype = loaded.model.recipe, loaded.model.device, loaded.model.dtype
         self.shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
@@ -157,6 +190,8 @@ class _Conditions:
             self.frame = batches.to_frame([view], recipe.latent_size).to(device, dtype)
             styles = torch.tensor([recipe.styles.index(style)], device=device)
             self.context = self.model.guided_context(styles, request.corner_box)
+            if words is not None:  # in place of the style's row, which is the last
+                self.context = torch.cat([self.context[:-1], words.to(device, dtype)])
 
     @torch.no_grad()
     def estimates(self, seeds: Sequence[int]) -> Iterator[Tensor]:
@@ -199,8 +234,11 @@ def pictures(
     guidance: float | None = None,
     steps: int = 20,
     sampler: Literal["ddim", "dpm"] = "dpm",
+    prompt: str | None = None,
 ) -> Iterator[SampleResult]:
     """`sample` without previews, for scripts: `mask` may be a file."""
-    request = SampleRequest(seeds=tuple(seeds), guidance=guidance, steps=steps, sampler=sampler)
+    request = SampleRequest(
+        seeds=tuple(seeds), guidance=guidance, steps=steps, sampler=sampler, prompt=prompt
+    )
     chosen = mask if isinstance(mask, Mask) else Mask.read(mask)
     return (event for event in sample(loaded, chosen, request) if isinstance(event, SampleResult))

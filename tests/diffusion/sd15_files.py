@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from siamese import recipe
-from siamese.diffusion import ldm_keys, text
+from siamese.diffusion import checkpoint, ldm_keys, sd15, text
 from siamese.recipe import Recipe
 from tests.conftest import ROOT
 
@@ -120,6 +120,15 @@ def write_file(path: Path, settings: Recipe) -> Path:
         torch.save({"state_dict": tensors, "global_step": 470000}, path)
     write_tokenizer(path.parent / "tokenizer")
     return path
+
+
+def write_checkpoint(folder: Path, base: Path, *changes: str) -> Path:
+    """A checkpoint as training begins with it, of the base folder `base`; the hint encoder drawn by seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = sd15.start(small(f"base={str(base)!r}", *changes))
+    checkpoint.save(model, folder, {}, stage="siamese", step=1)
+    return folder
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ import pytest
 from siamese.errors import SiameseError
 from siamese.tasks import png
 from ui.recall import facts_of, settings
-from ui.settings import LARGEST_SEED, SettingError, fit, fits, seeds, whole
+from ui.settings import LARGEST_SEED, SettingError, fit, fits, prompt, seeds, whole
 
 FACTS = {"seed": 3, "guidance": 2.5, "steps": 4, "sampler": "dpm", "corner_box": 1, "mask_sha256": "ab"}
 
@@ -45,8 +45,16 @@ def picture(facts: dict) -> bytes:
 
 def test_a_picture_of_ours_says_how_it_was_made():
     assert settings(facts_of(picture(FACTS), "a.png")) == {
-        "seed": 3, "guidance": 2.5, "steps": 4, "sampler": "dpm", "corner_box": True,
+        "seed": 3, "guidance": 2.5, "steps": 4, "sampler": "dpm", "corner_box": True, "prompt": "",
     }  # fmt: skip
+    said = settings(facts_of(picture({**FACTS, "prompt": "polyp, größer “flat”"}), "a.png"))["prompt"]
+    assert said == "polyp, größer “flat”"
+
+
+def test_a_prompt_loses_blanks_and_may_not_be_endless():
+    assert prompt(None) == prompt("  ") == "" and prompt(" a  polyp\n here ") == "a polyp here"
+    with pytest.raises(SettingError, match="401 characters; 400 are the most"):
+        prompt("a" * 401)
 
 
 @pytest.mark.parametrize(

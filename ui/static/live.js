@@ -7,6 +7,7 @@
   const SLOW = 2; // seconds
   const AGAIN = { loading: 500, busy: 700 }; // ms until the next attempt
   const WATCHED = "#seed, #guidance, #corner-box";
+  const WORDS = "#prompt"; // followed when they are whole, not at every letter
 
   /**
    * @param {HTMLElement} element an empty element for the switch
@@ -71,7 +72,7 @@
         return field && field.value !== "" ? Number(field.value) : null;
       };
       const box = document.querySelector("#corner-box input");
-      return { seed: number("#seed"), guidance: number("#guidance"), corner_box: Boolean(box && box.checked) };
+      return { seed: number("#seed"), guidance: number("#guidance"), corner_box: Boolean(box && box.checked), prompt: space.prompt() };
     }
 
     async function pump() {
@@ -121,7 +122,8 @@
 
     for (const name of ["input", "change"])
       document.addEventListener(name, (event) => {
-        if (event.target.closest && event.target.closest(WATCHED)) changed({ dragging: false });
+        const watched = name === "input" ? WATCHED : `${WATCHED}, ${WORDS}`;
+        if (event.target.closest && event.target.closest(watched)) changed({ dragging: false });
       });
     for (const name of ["pointerdown", "keydown", "click", "drop", "paste"])
       document.addEventListener(name, () => (touched = true), { capture: true, once: true });

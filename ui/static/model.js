@@ -9,6 +9,12 @@
    * @param {HTMLElement} element where it is said
    * @param {{server: {model: Function}, token: () => string, view: number[][], guidance: number, switched: () => void}} options
    */
+  /** What the box of the prompt says, where the model understands words. */
+  space.prompt = function () {
+    const field = document.documentElement.dataset.prompts === "true" && document.querySelector("#prompt textarea, #prompt input");
+    return field ? field.value : "";
+  };
+
   space.modelLine = function (element, options) {
     const shown = { view: JSON.stringify(options.view), guidance: options.guidance };
     let timer = 0;
@@ -37,6 +43,7 @@
         shown.view = view;
         space.fieldOfView(found.view);
       }
+      document.documentElement.dataset.prompts = String(found.prompts);
       if (found.guidance !== shown.guidance) {
         shown.guidance = space.tuned = found.guidance;
         options.switched();

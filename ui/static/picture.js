@@ -155,7 +155,7 @@
       }
     }
 
-    /** Give settings to the page: {seed, guidance, steps, sampler, corner_box}. */
+    /** Give settings to the page: {seed, guidance, steps, sampler, corner_box, prompt}. */
     function adopt(settings) {
       space.adopted = settings;
       options.adopt();

@@ -92,7 +92,7 @@
       const before = this.waiting;
       this.waiting = null;
       if (!before) return;
-      const same = ["seed", "steps", "mask_sha256", "sampler"].every((key) => String(made.facts[key]) === String(before.facts[key]));
+      const same = ["seed", "steps", "mask_sha256", "sampler", "prompt"].every((key) => String(made.facts[key]) === String(before.facts[key]));
       if (!same) return; // something else was made meanwhile
       try {
         const { words } = await this.panel.ask("difference", { a: before.source, b: { id } });

@@ -71,8 +71,8 @@
     async adopt(id) {
       const found = await this.panel.show(id);
       if (!found) return;
-      const { seed, guidance, steps, sampler, corner_box } = found.facts;
-      this.panel.adopt({ seed, guidance, steps, sampler, corner_box: Boolean(Number(corner_box)) });
+      const { seed, guidance, steps, sampler, corner_box, prompt = "" } = found.facts;
+      this.panel.adopt({ seed, guidance, steps, sampler, corner_box: Boolean(Number(corner_box)), prompt });
       this.panel.say(`Seed ${seed} and guidance ${guidance} are set now.`);
     }
 
