@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from siamese.commands import study_design, study_report, study_serve, study_store
+from siamese.commands import study_design, study_kit, study_report, study_serve, study_store
 
 app = typer.Typer(
     no_args_is_help=True, help="Blind rating studies: design, lock, links, pages, votes, report."
@@ -25,6 +25,8 @@ app.command()(study_store.migrate)
 app.command()(study_store.grant)
 app.command()(study_store.erase)
 app.command()(study_serve.serve)
+app.command()(study_kit.kit)
+app.command("import")(study_kit.import_)
 app.command()(study_report.unblind)
 app.command()(study_report.report)
 app.command()(study_report.export)

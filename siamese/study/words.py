@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from siamese.sections import Settings
+from siamese.study.kit_words import KitWords
 
 
 class Words(Settings):
@@ -102,6 +103,7 @@ class Words(Settings):
         "You have withdrawn. Your answers are in no figure and no export; you may close this page.",
         description="page",
     )
+    kit: KitWords = KitWords()
 
 
 def filled(text: str, **values: str) -> str:
