@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from siamese.atomic import private_folder, write_atomically
+from siamese.counted import counted
 from siamese.errors import writing
 from siamese.study.report.conduct import conduct
 from siamese.study.report.document import document
@@ -88,5 +89,11 @@ def _warnings(gathered: Gathered) -> tuple[str, ...]:
         said.append(
             f"Unblinded before everybody had finished: of {gathered.invited} raters {unfinished} had begun without "
             f"finishing and {gathered.silent} had not begun."
+        )
+    if gathered.left_out:
+        each = "; ".join(f"rater {rater.number}: {rater.left_out}" for rater in gathered.left_out)
+        said.append(
+            f"The rules that were frozen before the first vote leave out {len(gathered.left_out)} of "
+            f"{counted(len(gathered.raters), 'rater')} ({each})."
         )
     return tuple(said)

@@ -12,6 +12,7 @@ from siamese.errors import StudyError
 from siamese.store import records
 from siamese.store.engine import writing
 from siamese.study.design import Exclusions
+from siamese.study.report.compose import compose
 from siamese.study.report.gather import gather
 from siamese.study.truth import Blind, truth_of, unblind
 from tests.study.report.simulated import open_study, opened, rate, rated
@@ -135,3 +136,11 @@ def test_times_leave_out_the_hidden_page_and_widths_follow_the_bank_card(tmp_pat
     vote = replace(found.votes[0], facts={"ms": 5000, "hidden_ms": 1500})
     assert vote.seconds == 3.5 and np.isnan(replace(vote, facts={}).seconds)
     assert found.raters[0].width_cm == pytest.approx(454 / 37.8)
+
+
+def test_the_first_page_says_who_was_left_out(tmp_path):
+    study = open_study(tmp_path, "P1", raters=2)
+    rate(study, 1)
+    rate(study, 2, seconds=0.2)
+    [said] = compose(opened(study)).warnings
+    assert "leave out 1 of 2 raters (rater 2: 20 of 20 votes faster than 0.5 s" in said
