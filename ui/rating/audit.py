@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +83,9 @@ def audit(
     with tempfile.TemporaryDirectory(prefix="siamese-audit-") as name:
         copy = Path(name) / "study"
         key = _copy(study, visible, rater, copy)
-        with _served(copy, program) as url:
-            seen = session(url, key, visible.shown)
+        # Playwright runs once in a thread, and the caller's may have one
+        with _served(copy, program) as url, ThreadPoolExecutor(1) as own:
+            seen = own.submit(session, url, key, visible.shown).result()
     return Verdict(tuple(findings(seen, visible.shown, looked_for)), seen, len(looked_for))
 
 
