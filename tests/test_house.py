@@ -247,13 +247,13 @@ def test_make_installs_once_and_again_when_the_requirements_change(tmp_path):
     )
     assert make("app", "APP_ARGS=--port 8000") == [app, "app.py --port 8000"]
     assert make("app") == ["app.py"]
-    two = "-n 2 --dist loadfile"
-    assert make("test") == [test, f"-m pytest {two}"]
+    three = "-n 3 --dist loadfile"
+    assert make("test") == [test, f"-m pytest {three}"]
     assert make("soak") == ["-m pip install -r requirements-soak.txt", "-m pytest -m soak -o faulthandler_timeout=1200"]
     assert make("soak") == ["-m pytest -m soak -o faulthandler_timeout=1200"] and make("check") == ["-m ruff check ."]
     (tmp_path / "requirements.txt").write_text("numpy>=2\n")
-    assert make("app") == [app, "app.py"] and make("test") == [test, f"-m pytest {two}"]
-    assert make("test") == [f"-m pytest {two}"] and make("app") == ["app.py"]
+    assert make("app") == [app, "app.py"] and make("test") == [test, f"-m pytest {three}"]
+    assert make("test") == [f"-m pytest {three}"] and make("app") == ["app.py"]
     (tmp_path / "wheels").mkdir()
     (tmp_path / "wheels" / "numpy-2-py3-none-any.whl").touch()
     (tmp_path / "requirements.txt").write_text("numpy>=2.1\n")
