@@ -76,6 +76,19 @@ def test_what_a_page_could_give_away_is_found(study, honest):
         assert any(said in one for one in found), f"{said!r} was not found in {found}"
 
 
+def test_the_order_in_which_attributes_were_set_tells_nothing(study, honest):
+    stage, question, html = honest.seen.doms[-1]
+    turned = html.replace(' disabled="" aria-pressed="false"', ' aria-pressed="false" disabled=""')
+    turned = (
+        turned
+        if turned != html
+        else html.replace(' aria-pressed="false" disabled=""', ' disabled="" aria-pressed="false"')
+    )
+    assert turned != html
+    seen = replace(honest.seen, doms=[*honest.seen.doms, (stage, question, turned)])
+    assert not [one for one in findings(seen, study.shown, []) if one.startswith("page:")]
+
+
 def test_every_planted_leak_is_found(tmp_path):
     study = locked_study(tmp_path, raters=1, per_arm=3, repeats=0, practice=1)
     verdict = audit(study, words=[SOURCE], program=("tests.ui.planted",))

@@ -175,7 +175,14 @@ def _plain(html: str) -> str:
     html = re.sub(r'<div class="rt-said">.*?</div>', "", html, flags=re.S)
     html = re.sub(r'<p class="rt-progress".*?</p>', "", html, flags=re.S)
     html = re.sub(r' data-(place|saved|half|ready)="[^"]*"', "", html)
-    return re.sub(r'<div class="rt-bar" aria-hidden="true">.*?</div>', "", html, flags=re.S)
+    html = re.sub(r'<div class="rt-bar" aria-hidden="true">.*?</div>', "", html, flags=re.S)
+    return re.sub(r"<[a-z][^<>]*>", _sorted, html)
+
+
+def _sorted(tag: re.Match[str]) -> str:
+    """A tag with its attributes by name; their order is that in which they were set."""
+    name, *_ = tag[0][1:].split(maxsplit=1)
+    return " ".join([name.rstrip(">"), *sorted(re.findall(r'[\w-]+="[^"]*"', tag[0]))])
 
 
 def _kept(seen: Seen) -> Iterator[str]:
