@@ -82,6 +82,7 @@ def test_data_that_stays_is_compared(small_dataset: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "b.zip").exists()
 
 
+@pytest.mark.soak
 def test_a_rehearsal_of_the_cluster(small_dataset: Path, tmp_path: Path) -> None:
     """Slurm's two commands are stand-ins; its TERM before the time is over goes to the batch script alone."""
     there, tools = tmp_path / "there", tmp_path / "tools"

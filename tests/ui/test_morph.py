@@ -166,6 +166,7 @@ def test_a_drag_of_the_push_brush_agrees_with_the_library(page):
         assert overlap(received(made, a.shape), warp.push(a, steps, 20)) >= 0.99, seed
 
 
+@pytest.mark.soak
 def test_measures_agree_with_the_library(page):
     for seed in range(0, 100, 3):
         a = drawn(seed)

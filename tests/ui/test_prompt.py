@@ -29,6 +29,7 @@ def painter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.stop()
 
 
+@pytest.mark.soak
 def test_a_prompt_is_painted_recorded_and_recalled(context, painter):
     page = quiet(context, painter)
     expect(page.locator("#machine")).to_contain_text("is ready", timeout=60_000)

@@ -89,6 +89,7 @@ def test_the_order_in_which_attributes_were_set_tells_nothing(study, honest):
     assert not [one for one in findings(seen, study.shown, []) if one.startswith("page:")]
 
 
+@pytest.mark.soak
 def test_every_planted_leak_is_found(tmp_path):
     study = locked_study(tmp_path, raters=1, per_arm=3, repeats=0, practice=1)
     verdict = audit(study, words=[SOURCE], program=("tests.ui.planted",))

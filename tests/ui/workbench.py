@@ -9,6 +9,13 @@ from tests.ui.test_app import JARGON
 from tests.ui.test_sampling import set_number, status, wait_state
 
 OWNER = "default"
+NOTE_STATES = """() => {
+    const now = () => document.querySelector("#status").dataset.state;
+    let last = now();
+    window.ran = [];
+    new MutationObserver(() => { if (now() !== last) window.ran.push((last = now())); }).observe(
+        document.body, {subtree: true, childList: true, attributes: true});
+}"""
 
 
 def quiet(context: BrowserContext, server: Server) -> Page:
@@ -22,8 +29,9 @@ def quiet(context: BrowserContext, server: Server) -> Page:
 def generate(page: Page, **numbers: int) -> str:
     for name, value in numbers.items():
         set_number(page, f"#{name}", value)
+    page.evaluate(NOTE_STATES)
     page.locator("#generate").click()
-    wait_state(page, "sampling")
+    page.wait_for_function("window.ran.includes('sampling')")  # noted, however short it was
     assert wait_state(page, "done", "error") == "done", status(page)
     finished(page)
     return page.locator(".pv-label").inner_text()
