@@ -30,7 +30,7 @@ app: $(APP_STAMP)  ## install what is missing, start the app and print its addre
 test: $(TEST_STAMP)  ## the tests, a headless browser included (at most 10 minutes on 2 cores)
 	@.ci/browser $(PY)
 	@.ci/postgres
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 soak: $(TEST_STAMP) $(SOAK_STAMP)  ## the long counts (at most 60 minutes)
 	@.ci/browser $(PY)

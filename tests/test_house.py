@@ -247,7 +247,7 @@ def test_make_installs_once_and_again_when_the_requirements_change(tmp_path):
     )
     assert make("app", "APP_ARGS=--port 8000") == [app, "app.py --port 8000"]
     assert make("app") == ["app.py"]
-    three = "-n 3 --dist loadfile"
+    three = "-n 3 --dist loadfile --no-loadscope-reorder"
     assert make("test") == [test, f"-m pytest {three}"]
     assert make("soak") == ["-m pip install -r requirements-soak.txt", "-m pytest -m soak -o faulthandler_timeout=1200"]
     assert make("soak") == ["-m pytest -m soak -o faulthandler_timeout=1200"] and make("check") == ["-m ruff check ."]
