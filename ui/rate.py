@@ -23,7 +23,7 @@ KINDS = ["equivalence", "difference", "preference", "description"]
 
 @dataclass
 class _Page:
-    """The components by name, those that a refresh fills in `shown`, and what the form is made of."""
+    """The components by name, and what the form is made of."""
 
     at: dict[str, Any] = field(default_factory=dict)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -50,7 +51,7 @@ def start(study: Study, arguments: list[str]) -> str:
         child = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=_environment(),
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -84,9 +85,3 @@ def stop(study: Study) -> None:
         return
     processes.stop(noted.get("process"), now=False)
     (study.folder / NOTE).unlink(missing_ok=True)
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return {**os.environ, "PYTHONPATH": str(ROOT)}

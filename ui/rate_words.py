@@ -6,7 +6,6 @@ import base64
 import html
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siamese.counted import counted
@@ -122,11 +121,6 @@ def report(page: bytes) -> str:
     """A report inside the page; its own document, which runs nothing and reaches nothing."""
     inside = html.escape(page.decode(), quote=True)
     return f"<iframe class='ra-report' title='Report' sandbox srcdoc='{inside}'></iframe>"
-
-
-def lying(what: str, folder: Path) -> str:
-    """Where files lie."""
-    return f"<p class='ra-soft'>{html.escape(what)} <code>{html.escape(str(folder))}</code></p>"
 
 
 def _data(png: bytes) -> str:
