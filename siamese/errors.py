@@ -7,6 +7,7 @@
     ├── CheckpointError    a checkpoint that is missing, damaged, unsafe or of another kind
     ├── StudyError         a rating study that cannot go on like this
     │   └── LinkError      a personal link that opens nothing
+    ├── AugmentError       a set or an export that cannot go on like this
     └── MachineError       disk full, port in use, folder not writable
 
 A message is one sentence or two: what was found, where, what was expected, and what to do next.
@@ -63,6 +64,10 @@ class StudyError(SiameseError):
 
 class LinkError(StudyError):
     """A personal link that is unknown, revoked or replaced."""
+
+
+class AugmentError(SiameseError):
+    """A set of synthesized pairs, its plan or its export that cannot be used like this."""
 
 
 class MachineError(SiameseError):

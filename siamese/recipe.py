@@ -7,14 +7,13 @@ so that weights can always be rebuilt and explained. "Paper" is Siamese-Diffusio
 from __future__ import annotations
 
 import copy
-import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from siamese.errors import RecipeError
 from siamese.sections import (
@@ -34,6 +33,7 @@ from siamese.sections import (
     SiameseStage,
     StageRecipe,
     WatchRecipe,
+    explained,
 )
 
 Stage = Literal["autoencoder", "base", "siamese", "segmenter"]
@@ -124,17 +124,7 @@ def parse(values: Mapping[str, object], where: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(dict(values))
     except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            path = ".".join(str(part) for part in problem["loc"])
-            if problem["type"] == "extra_forbidden":
-                known = _known(problem["loc"][:-1])
-                near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}."
-                lines.append(f"{path} is unknown; {hint}")
-            else:
-                lines.append(f"{path or 'recipe'}: {problem['msg'].removeprefix('Value error, ')}.")
-        raise RecipeError(f"{where}: " + " ".join(lines)) from None
+        raise RecipeError(f"{where}: {explained(error, Recipe, 'recipe')}") from None
 
 
 def parse_json(text: str, where: str = "recipe") -> Recipe:
@@ -218,12 +208,3 @@ def _apply(values: dict[str, object], change: str) -> None:
             raise RecipeError(f"--set {change}: {name} is a value, not a table.")
         values = inner
     values[last] = value
-
-
-def _known(location: Sequence[int | str]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for name in location:
-        annotation = model.model_fields[str(name)].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        model = annotation
-    return list(model.model_fields)

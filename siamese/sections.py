@@ -5,15 +5,44 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 
 class Settings(BaseModel):
     """Base: immutable, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def explained(error: ValidationError, table: type[BaseModel], whole: str) -> str:
+    """Every unknown or impossible setting of a `table` in words, with the nearest known name.
+
+    Args:
+        whole: what the table is called where no single setting is to blame.
+    """
+    lines = []
+    for problem in error.errors():
+        path = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known(table, problem["loc"][:-1])
+            near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}."
+            lines.append(f"{path} is unknown; {hint}")
+        else:
+            lines.append(f"{path or whole}: {problem['msg'].removeprefix('Value error, ')}.")
+    return " ".join(lines)
+
+
+def _known(table: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    for name in location:
+        annotation = table.model_fields[str(name)].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        table = annotation
+    return list(table.model_fields)
 
 
 class AutoencoderRecipe(Settings):
