@@ -99,14 +99,14 @@ def unusual(
             f"Cut off by the {touched[0]} border alone: only 1 of 100 lesions the model was trained on is; those at a "
             "border mostly reach two."
         )
-    if _solidity(found, pieces[0]) < typical.solidity:
+    if solidity(found, pieces[0]) < typical.solidity:
         said.append("Unusual outline: more jagged or indented than 99 of 100 the model was trained on.")
     if len(view) >= 3 and _outside(found, view) > typical.outside:
         said.append("Reaches outside the endoscope's field of view.")
     return tuple(said)
 
 
-def _solidity(found: np.ndarray, largest: Component) -> float:
+def solidity(found: np.ndarray, largest: Component) -> float:
     """Area of the largest lesion over that of its convex hull, both in pixels."""
     x0, y0, x1, y1 = largest.box
     part = found[y0:y1, x0:x1]

@@ -1,0 +1,124 @@
+"""Random masks: like the set's, whole where they were whole, at the border where they were cut, the same by seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from siamese.augment.plan import Ranges
+from siamese.masks import redraw
+from siamese.masks.generate import plausible
+from siamese.masks.mask import Mask
+from siamese.masks.morph import Blend, morph
+from siamese.masks.pieces import components
+
+ANY = redraw.Limits((0.0, 1.0), (1, 9), (0.0, 1.0), 0.0)
+
+
+@pytest.fixture(scope="module")
+def real() -> list[np.ndarray]:
+    """Sixty drawn masks of 96 × 120, ten of them cut off by the left border."""
+    masks = []
+    for seed in range(60):
+        labels = np.zeros((96, 120), np.uint8)
+        labels[:, 12:108] = plausible(seed, 96).labels
+        if seed % 6 == 0:
+            middle = int(np.nonzero(labels)[1].mean())
+            labels = np.pad(labels[:, middle:], ((0, 0), (0, middle)))
+        masks.append(labels)
+    return masks
+
+
+@pytest.fixture(scope="module")
+def limits(real: list[np.ndarray]) -> redraw.Limits:
+    return redraw.limits_of(redraw.look_at(mask) for mask in real)
+
+
+def test_drawn_masks_look_like_the_sets_and_say_why_others_did_not(real, limits):
+    drawn = [
+        redraw.draw(mask, real[k - 1], Ranges(), limits, np.random.default_rng(k))
+        for k, mask in enumerate(real)
+    ]
+    made = [one for one in drawn if one.mask is not None]
+    assert len(made) >= 50
+    assert all(limits.broken(redraw.look_at(one.mask.labels)) == "" for one in made)
+    assert all(one.mask.labels.shape == (96, 120) for one in made)
+    reasons = {why for one in drawn for why in one.redraws}
+    assert reasons and all("set's" in why for why in reasons)
+    speck = redraw.TYPICAL.speck * 96 * 120
+    assert min(piece.area for one in made for piece in components(one.mask.labels)) >= speck
+
+
+def test_the_edits_make_the_mask(real, limits):
+    for k in range(8):
+        drawn = redraw.draw(real[k], real[k + 1], Ranges(morph=1.0), limits, np.random.default_rng(k))
+        assert drawn.mask is not None
+        assert morph(Mask(real[k]), drawn.edits).digest == drawn.mask.digest != Mask(real[k]).digest
+
+
+def test_the_same_generator_gives_the_same_mask_and_another_gives_another(real, limits):
+    digests = [
+        redraw.draw(real[1], real[2], Ranges(), limits, np.random.default_rng([1, k])).mask.digest
+        for k in (5, 5, 6)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_lesion_seen_whole_stays_whole_and_one_at_the_border_stays_there(real):
+    wide = Ranges(move=1.0, scale=(0.5, 2.0))
+    for k, mask in enumerate(real[:24]):
+        cut = mask[:, 0].any()
+        drawn = redraw.draw(mask, None, wide, ANY, np.random.default_rng(k)).mask
+        if drawn is None:
+            continue
+        edge = np.concatenate([drawn.labels[0], drawn.labels[-1], drawn.labels[:, 0], drawn.labels[:, -1]])
+        assert bool(edge.any()) == bool(cut), k
+        if cut:
+            assert drawn.labels[:, 0].any() or drawn.labels[:, -1].any()
+
+
+def test_masks_at_the_border_are_not_blended(real):
+    drawn = redraw.draw(real[0], real[1], Ranges(morph=1.0), ANY, np.random.default_rng(0))
+    assert real[0][:, 0].any() and not any(isinstance(edit, Blend) for edit in drawn.edits)
+    drawn = redraw.draw(real[1], real[2], Ranges(morph=1.0), ANY, np.random.default_rng(0))
+    assert isinstance(drawn.edits[0], Blend)
+
+
+def test_what_cannot_be_redrawn_is_given_up_and_an_empty_mask_stays_empty(real, limits):
+    ranges = Ranges(scale=(9.0, 10.0), redraws=3)
+    given_up = redraw.draw(real[1], None, ranges, limits, np.random.default_rng(0))
+    assert given_up.mask is None and sum(given_up.redraws.values()) == 4
+    empty = redraw.draw(np.zeros((40, 50), np.uint8), real[1], Ranges(), limits, np.random.default_rng(0))
+    assert empty.mask.empty and empty.edits == () and not empty.redraws
+
+
+def test_enlarging_leaves_no_steps():
+    """Nearest pixels make stairs: of an enlarged disc the outline still is one, its hull hardly larger."""
+    y, x = np.mgrid[:300, :300] - 150
+    disc = (x**2 + y**2 < 30**2).astype(np.uint8)
+    ranges = Ranges(scale=(3.0, 3.0), move=0, rotate=0, elastic=0, morph=0)
+    drawn = redraw.draw(disc, None, ranges, ANY, np.random.default_rng(0)).mask.labels
+    assert np.count_nonzero(drawn != (x**2 + y**2 < 90**2)) < 0.015 * drawn.sum()
+    assert redraw.look_at(drawn).solidity > 0.985
+
+
+def test_few_masks_are_judged_by_what_is_typical_and_what_occurs():
+    looks = [redraw.Look(0.7, 4, 0.3, 0.6), None]
+    limits = redraw.limits_of(looks)
+    assert limits.area == (redraw.TYPICAL.smallest, 0.7) and limits.lesions == (1, 4)
+    assert limits.border == (0.0, 0.3) and limits.solidity == 0.6
+    assert limits.broken(None) == redraw.GONE
+    assert limits.broken(redraw.Look(0.001, 1, 0, 1)) == redraw.TOO_SMALL
+    assert limits.broken(redraw.Look(0.2, 5, 0, 1)) == redraw.MORE
+    assert limits.broken(redraw.Look(0.2, 1, 0.5, 1)) == redraw.CUT
+    assert limits.broken(redraw.Look(0.2, 1, 0, 0.5)) == redraw.JAGGED
+    assert redraw.limits_of([]).area == (redraw.TYPICAL.smallest, redraw.TYPICAL.largest)
+
+
+def test_large_masks_are_read_smaller_with_smooth_outlines():
+    labels = np.zeros((1500, 2048), np.uint8)
+    labels[300:900, 400:1000] = 2
+    small = redraw.within(labels)
+    assert small.shape == (750, 1024) and set(np.unique(small)) == {0, 2}
+    assert small.mean() == pytest.approx(labels.mean(), rel=0.01)
+    assert redraw.within(small) is small
