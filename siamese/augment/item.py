@@ -87,6 +87,8 @@ class Scores:
         brightness: mean, 0..1. clipped: share of black or white pixels inside the field of view.
         sharpness: variance of the Laplacian of the grey picture inside the field of view.
         rating: share of raters that took it for real, where a study showed it.
+        changed: the file is not the picture that was made, or cannot be read: rejected, whatever was decided; the
+            other scores say nothing.
     """
 
     id: str
@@ -103,6 +105,7 @@ class Scores:
     clipped: float
     sharpness: float
     rating: float | None = None
+    changed: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,226 @@
+"""The verb `gate`: score every picture of a set, apply the rules, report. A generator of events; the same call resumes.
+
+Writes scores.jsonl, gate.json, report.md and flagged.png (synthetic pictures only); rules.json where there is none yet.
+copies.png holds real pictures beside those that may be copies of them: it stays on this computer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from siamese.atomic import write_atomically
+from siamese.augment.folder import RULES, SCORES, SetFolder
+from siamese.augment.item import Item, Made, Scores
+from siamese.counted import counted
+from siamese.errors import AugmentError, MaskError
+from siamese.events import Done, Event, Notice, Progress, Saved
+from siamese.gate import closeness, ratings, real, report, rules
+from siamese.gate.parts import Part, Parts
+from siamese.gate.scores import look, shape
+from siamese.metrics import fidelity
+from siamese.picture import decode
+from siamese.segmentation import judge as judges
+from siamese.segmentation.judge import Judge
+from siamese.tasks import sheet
+from siamese.workspace import Workspace
+
+TOGETHER = 32  # pictures a part
+SHOWN = 240  # on the sheet of the flagged
+FLAGGED, PAIRS = "flagged.png", "copies.png"
+LONE = 2.0  # distance of a picture that has no other beside it: the largest between features of norm 1
+
+
+@dataclass(frozen=True)
+class _Kit:
+    """What every picture is measured with."""
+
+    judge: Judge
+    size: int
+
+
+def gate(set: SetFolder, workspace: Path | None = None, fresh_rules: bool = False) -> Iterator[Event]:
+    """Score the pictures that are made so far, and say which the rules accept, flag and reject.
+
+    Args:
+        workspace: where datasets that the plan names, and studies that showed its pictures, are looked for.
+        fresh_rules: replace rules.json by what follows from the real pictures; else it stays where it is.
+
+    Raises:
+        AugmentError: no set, or no picture is made yet. CheckpointError: the plan's segmenter.
+        MachineError: disk full or folder not writable; what was scored before is kept.
+    """
+    head, dealt, made = set.head(), set.items(), set.made()
+    if not made:
+        raise AugmentError(f"{set.root} holds no pictures yet; `python -m siamese synthesize` makes them.")
+    kit = _Kit(judges.load(head.plan.segmenter), head.checkpoints[0].size)
+    found = real.read(head.plan, workspace, kit.judge, kit.size)
+    for note in found.notes:
+        yield Notice(note)
+    proposed, rests = real.proposed(found, kit.judge)
+    items = [one for one in dealt if one.id in made]
+    parts = Parts(set.root, f"{kit.judge.sha256} {kit.size}")
+    whole = yield from _measured(set, kit, parts, items, made)
+    rated = ratings.taken_for_real(Workspace(workspace)) if workspace else {}
+    scores = _related(whole, made, rated)
+    set.write_scores(scores)
+    yield Saved(set.root / SCORES)
+    parts.clear()
+    if fresh_rules or not (set.root / RULES).is_file():
+        rules.write(set, proposed)
+    usable = np.array([not one.changed for one in scores], bool)
+    outcome = report.Outcome(
+        pictures=len(scores),
+        segmenter=head.plan.segmenter,
+        segmenter_sha256=kit.judge.sha256,
+        size=kit.size,
+        proposed=proposed,
+        rules=proposed,
+        rests=rests,
+        changed=tuple(one.id for one in scores if one.changed),
+        closeness=_closeness(whole, usable, found, kit.judge),
+        notes=found.notes,
+    )
+    outcome = report.write(set, outcome)
+    yield Saved(set.root / report.REPORT)
+    yield from write_sheet(set)
+    for sentence in outcome.losses:
+        yield Notice(sentence)
+    yield Done("gate", len(scores))
+
+
+def _measured(
+    set: SetFolder, kit: _Kit, parts: Parts, items: Sequence[Item], made: Mapping[str, Made]
+) -> Generator[Event, None, Part]:
+    """Every item, in parts; those stored by an earlier run are read."""
+    found: list[Part] = []
+    begun, measured = time.monotonic(), 0
+    for start in range(0, len(items), TOGETHER):
+        some = items[start : start + TOGETHER]
+        files = [_bytes(set.image_path(one.id)) for one in some]
+        digests = [(one.id, hashlib.sha256(data).hexdigest()) for one, data in zip(some, files, strict=True)]
+        name = parts.name(digests)
+        part = parts.read(name)
+        if part is None:
+            part = _part(set, kit, some, files, [made[id].sha256 == digest for id, digest in digests])
+            parts.write(name, part)
+            measured += len(some)
+        found.append(part)
+        done = start + len(some)
+        rate = measured / (time.monotonic() - begun) if measured else None
+        yield Progress("gate", done, len(items), rate, (len(items) - done) / rate if rate else None)
+    return Part(
+        tuple(one for part in found for one in part.scores),
+        np.concatenate([part.features for part in found]),
+        np.concatenate([part.thumbs for part in found]),
+    )
+
+
+def _part(
+    set: SetFolder, kit: _Kit, items: Sequence[Item], files: Sequence[bytes], genuine: Sequence[bool]
+) -> Part:
+    """Measure some pictures; those that are not what was made get scores that say so, and empty features."""
+    images = np.zeros((len(items), kit.size, kit.size, 3), np.uint8)
+    masks = np.zeros((len(items), kit.size, kit.size), np.uint8)
+    shapes = [shape(masks[0])] * len(items)
+    good = np.array(genuine, bool)
+    for k, one in enumerate(items):
+        try:
+            labels = set.mask(one).labels if good[k] else masks[k]
+            image = decode(files[k]) if good[k] else images[k]
+        except (AugmentError, MaskError):
+            good[k] = False
+            continue
+        images[k], masks[k], shapes[k] = _sized(image, kit.size), _flat(labels, kit.size), shape(labels)
+    features = kit.judge.features(images)
+    fit = fidelity.dice(kit.judge.masks(images), masks > 0)
+    lesion = masks.any(axis=(1, 2))
+    scores = []
+    for k, one in enumerate(items):
+        seen = look(images[k])
+        scores.append(
+            Scores(
+                id=one.id,
+                mask_fit=float(fit[k]) if lesion[k] and good[k] else None,
+                copy=None,
+                copy_of="",
+                copy_by="",
+                nearest=LONE,
+                nearest_id="",
+                area=shapes[k].area,
+                lesions=shapes[k].lesions,
+                border=shapes[k].border,
+                brightness=seen.brightness,
+                clipped=seen.clipped,
+                sharpness=seen.sharpness,
+                changed=not good[k],
+            )
+        )
+    return Part(tuple(scores), features, closeness.thumbnails(images))
+
+
+def _bytes(path: Path) -> bytes:
+    """A file, b"" where it cannot be read: then it is not what was made."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _sized(image: np.ndarray, size: int) -> np.ndarray:
+    if image.shape[:2] == (size, size):
+        return image
+    shrinking = image.shape[0] > size
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+
+
+def _flat(labels: np.ndarray, size: int) -> np.ndarray:
+    return cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST)
+
+
+def _related(whole: Part, made: Mapping[str, Made], rated: Mapping[str, float]) -> list[Scores]:
+    """The scores with each picture's nearest other one, and what raters said."""
+    usable = np.flatnonzero([not one.changed for one in whole.scores])
+    scores = list(whole.scores)
+    distance, index = closeness.neighbours(whole.features[usable])
+    for row, far, near in zip(usable, distance, index, strict=True):
+        one = scores[row]
+        known = near >= 0
+        scores[row] = dataclasses.replace(
+            one,
+            nearest=float(far) if known else LONE,
+            nearest_id=scores[usable[near]].id if known else "",
+            rating=rated.get(made[one.id].sha256),
+        )
+    return scores
+
+
+def _closeness(whole: Part, usable: np.ndarray, found: real.Real, judge: Judge) -> closeness.Closeness | None:
+    features, thumbs = whole.features[usable], whole.thumbs[usable]
+    if found.training is not None:
+        images = found.training.images
+        return closeness.closeness(features, thumbs, judge.features(images), closeness.thumbnails(images))
+    return closeness.closeness(features, thumbs, judge.index.features if judge.index else None)
+
+
+def write_sheet(set: SetFolder) -> Iterator[Event]:
+    """The contact sheet of what waits for a person, masks below; copies first, then by id. None waits: no sheet."""
+    path = set.root / FLAGGED
+    waiting = [(not one.copy, id) for id, one in rules.standing(set).items() if one.state == "flagged"]
+    if not waiting:
+        path.unlink(missing_ok=True)
+        return
+    chosen, dealt = [id for _, id in sorted(waiting)][:SHOWN], {one.id: one for one in set.items()}
+    side = sheet.SIDE
+    images = np.stack([_sized(decode(_bytes(set.image_path(id))), side) for id in chosen])
+    masks = np.stack([_flat(set.mask(dealt[id]).labels, side) for id in chosen])
+    write_atomically(path, sheet.grid([images, masks * np.uint8(255)], numbered=True), durable=False)
+    yield Saved(path)
+    yield Notice(f"{counted(len(waiting), 'picture waits', 'pictures wait')} for a person; see {FLAGGED}.")
