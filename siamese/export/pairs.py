@@ -32,7 +32,6 @@ class Entry:
         split: train, val or test; synthetic ones are train.
         dataset, stem, group: where picture or mask come from. `stem` is private: it leaves in `name` alone.
         load: () → picture (H,W,3) uint8 RGB and labels (H,W) uint8.
-        seed: of a synthetic picture.
     """
 
     id: str
@@ -43,7 +42,6 @@ class Entry:
     stem: str
     load: Callable[[], tuple[np.ndarray, np.ndarray]] = field(repr=False)
     group: str = ""
-    seed: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +63,6 @@ class Pair:
     picture: bytes = field(repr=False)
     labels: np.ndarray = field(repr=False)
     group: str = ""
-    seed: int | None = None
 
 
 def unmarked(data: bytes, pair: Pair) -> bytes:
@@ -205,7 +202,7 @@ def _synthetic(set: SetFolder | None, ids: Iterable[str] | None, square: int | N
             return _read_made(set, one, square)
 
         source = one.source
-        yield Entry(id, "", "train", True, source.dataset, source.stem, load, source.group, one.seed)
+        yield Entry(id, "", "train", True, source.dataset, source.stem, load, source.group)
 
 
 def _read_made(set: SetFolder, one: Item, square: int | None) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from siamese.export.layouts import pranet
+from siamese.export.layouts import coco, huggingface, isic, kvasir, nnunet, pranet, prompt, yolo
 from siamese.export.pairs import Options, Pair, Written
 
 
@@ -22,7 +22,16 @@ class Layout:
 LAYOUTS: dict[str, Layout] = {
     "pranet": Layout("PraNet", "PraNet, Polyp-PVT and most polyp trainers (images, masks)", pranet.write),
     "pranet-image": Layout(
-        "PraNet, singular", "polyp trainers that look for image and mask", pranet.write_singular
+        "PraNet, singular", "polyp trainers that want image and mask", pranet.write_singular
     ),
+    "kvasir": Layout("Kvasir-SEG", "what reads Kvasir-SEG; JPEG", kvasir.write),
+    "isic": Layout("ISIC", "what reads ISIC 2018, task 1", isic.write),
+    "nnunet": Layout("nnU-Net v2", "nnU-Net v2, raw folder", nnunet.write),
+    "coco": Layout("COCO", "Detectron2, MMDetection; run lengths, exact", coco.write),
+    "coco-polygons": Layout("COCO, polygons", "what wants polygons; holes are filled", coco.write_polygons),
+    "yolo": Layout("YOLO", "YOLO segmentation; holes are filled", yolo.write),
+    "imagefolder": Layout("Hugging Face folder", "datasets, as imagefolder", huggingface.write_imagefolder),
+    "parquet": Layout("Hugging Face Parquet", "datasets, pandas; needs pyarrow", huggingface.write_parquet),
+    "prompt": Layout("prompt.json", "the original release of Siamese-Diffusion", prompt.write),
 }
 DEFAULT = "pranet"
