@@ -201,6 +201,7 @@ def test_what_is_imported_is_required():
     known_as = {"cv2": "opencv-python-headless", "skimage": "scikit-image"}
     installed = set(requirements("requirements.txt"))
     extras = {
+        "siamese/export/layouts/huggingface.py": "pyarrow",
         "siamese/jobs/ray.py": "ray",
         "siamese/tasks/optimizer.py": "bitsandbytes",
         "ui/rating/audit_session.py": "playwright",
