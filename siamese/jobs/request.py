@@ -21,7 +21,12 @@ FILE, PROCESS, ENDED, CANCEL, LOG = "request.json", "process.json", "ended.json"
 RUN = "{run}"  # stands for the job's folder inside its arguments, so that a workspace can be moved
 VERSION = 1
 SMALL = 1 << 20  # bytes; larger files of these names are not ours
-FOLDERS = {"train": ("--run", RUN), "evaluate": ("--out", RUN), "sample": ("--out", f"{RUN}/pictures")}
+FOLDERS = {
+    "train": ("--run", RUN),
+    "evaluate": ("--out", RUN),
+    "sample": ("--out", f"{RUN}/pictures"),
+    "export": ("--out", f"{RUN}/export"),
+}
 
 
 @dataclass(frozen=True)
