@@ -57,10 +57,17 @@ class Masks(Settings):
         "folder: a folder or a zip of mask files",
     )
     owner: str = Field("default", description="library: whose outlines")
+    without: tuple[str, ...] = Field(
+        (), description="cases that lend no mask: their stems, or dataset/stem where two datasets share one"
+    )
     mode: Literal["real", "random"] = Field(
         "random", description="real: as they are; random: transformed within `masks.random`"
     )
     random: Ranges = Ranges()
+
+    def leaves_out(self, dataset: str, stem: str) -> bool:
+        """Does `without` name this case?"""
+        return stem in self.without or f"{dataset}/{stem}" in self.without
 
 
 class Pictures(Settings):
@@ -80,6 +87,12 @@ class Pictures(Settings):
     )
     batch: int = Field(
         8, ge=1, le=64, description="pictures computed together; part of the result's identity"
+    )
+    unseen: str = Field(
+        "",
+        max_length=500,
+        description="for a checkpoint without digests of its training pictures: how you know that it has seen no val "
+        "or test picture; stands in the dataset card",
     )
 
 

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from siamese.atomic import private_folder, remove_whole
+from siamese.data.seen import Seen
 from siamese.errors import MaskError, StudyError, writing
 from siamese.events import Notice, Progress
 from siamese.masks.mask import file_bytes
@@ -31,7 +32,7 @@ from siamese.study.arms import Chosen, Picture
 from siamese.study.design import Design
 from siamese.study.frame import Look
 from siamese.study.studies import Study
-from siamese.study.trained import Seen, seen_by_generators
+from siamese.study.trained import seen_by_generators
 from siamese.study.truth import Item
 
 WHEN = 946_684_800  # seconds since 1970, of every file: the first of January 2000
@@ -69,12 +70,13 @@ def prepare(study: Study) -> Iterator[Progress | Notice | truth.Prepared]:
     """
     design = study.design
     check_arms(design)
-    work = _Work(design, seen_by_generators(design))
+    trained, notes = seen_by_generators(design)
+    work = _Work(design, trained)
     found = arms.pools(design)
     for arm in design.arms:
         named = (picture for picture in found[arm.name] if picture.name in arm.without)
         work.left_out |= {one.path: f"left out by name ({arm.without[one.name]})" for one in named}
-    yield from (Notice(note) for note in work.seen.notes)
+    yield from (Notice(note) for note in notes)
     chosen, seen = yield from _choose(work, found)
     yield from (Notice(sentence) for sentence in (*arms.said(work.left_out), *chosen.missing))
     migrate(study.place, study.id)

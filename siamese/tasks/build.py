@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from siamese.data import batches
+from siamese.data import batches, seen
+from siamese.data.seen import Seen
 from siamese.diffusion import checkpoint, sd15
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.errors import RecipeError
+from siamese.errors import CheckpointError, RecipeError
 from siamese.recipe import Stage
 from siamese.segmentation.unet import UNetSegmenter
 from siamese.shipped import find
@@ -44,6 +45,27 @@ def build(stage: Stage, bench: Bench, run: RunFolder, start: str | None) -> nn.M
         for block in model.blocks:
             block.compile()
     return model.to(device)
+
+
+def seen_before(stage: Stage, run: RunFolder, start: str | None) -> Seen:
+    """What the weights that a stage starts from were trained on: of `start`, earlier stages, and the run resumed.
+
+    Raises:
+        CheckpointError: one of them is damaged, or `start` is missing where nothing was saved yet.
+    """
+    if stage == "segmenter":  # comes from nowhere
+        return Seen()
+    found = Seen()
+    points = [point for point in (run.before(stage), *run.points(stage)[-1:]) if point is not None]
+    for point in points:
+        found |= seen.read(point.folder)
+    if start is not None:
+        try:
+            found |= seen.read(start)
+        except CheckpointError:
+            if not points:  # else what was saved carries it on
+                raise
+    return found
 
 
 def _sd15(bench: Bench, run: RunFolder, start: str | None) -> SiameseDiffusion:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from siamese.data import batches
+from siamese.data import batches, seen
 from siamese.diffusion import checkpoint
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.errors import MachineError, RecipeError, writing
@@ -201,7 +201,9 @@ class Loop:
         with _swapped(self.parameters, self.averaged), torch.no_grad():
             self.task.fit()
             if isinstance(self.whole, SiameseDiffusion):
-                checkpoint.save(self.whole, temporary, self.bench.digests, stage=stage, step=self.step)
+                bench = self.bench
+                said = {"stage": stage, "step": self.step, **seen.facts(bench.seen)}
+                checkpoint.save(self.whole, temporary, bench.digests, **said)
             else:
                 metadata = {
                     "format": checkpoint.FORMAT,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from siamese.data import batches
 from siamese.data.batches import Pictures
+from siamese.data.seen import EXACT, PERCEPTUAL, Seen
 from siamese.diffusion.discriminator import PatchDiscriminator, adversarial_losses
 from siamese.diffusion.losses import Backward
 from siamese.diffusion.model import SiameseDiffusion
@@ -53,12 +54,16 @@ def seeded(*parts: str | int) -> Iterator[None]:
 
 @dataclass
 class Bench:
-    """What every stage works on; `autocast` is the format of the forward pass, None for fp32."""
+    """What every stage works on; `autocast` is the format of the forward pass, None for fp32.
+
+    `before`: what the weights that a stage starts from were trained on already.
+    """
 
     recipe: Recipe
     pictures: Pictures
     crew: Crew
     autocast: torch.dtype | None
+    before: Seen = field(default_factory=Seen)
 
     @property
     def device(self) -> torch.device:
@@ -66,10 +71,15 @@ class Bench:
         return self.crew.device
 
     @property
+    def seen(self) -> Seen:
+        """What a checkpoint saved now was trained on: these pictures, and all that its weights saw before."""
+        return Seen(self.pictures.sha256, self.pictures.dhash) | self.before
+
+    @property
     def digests(self) -> dict[str, Tensor]:
-        """Of the training pictures, for checkpoints: exact (N,32) and perceptual (N,8) uint8."""
-        exact, perceptual = torch.from_numpy(self.pictures.sha256), torch.from_numpy(self.pictures.dhash)
-        return {"training.sha256": exact, "training.dhash": perceptual}
+        """`seen` for checkpoints: exact (N,32) and perceptual (N,8) uint8."""
+        found = self.seen
+        return {EXACT: torch.from_numpy(found.sha256), PERCEPTUAL: torch.from_numpy(found.dhash)}
 
     def styles(self, indices: np.ndarray) -> Tensor:
         """Style tokens (B,) int64 of some pictures."""

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -26,7 +26,7 @@ from siamese.diffusion.text import DEFAULT_PROMPT
 from siamese.errors import MachineError, RecipeError
 from siamese.events import Done, Event, Notice, Progress
 from siamese.recipe import Recipe, Stage
-from siamese.tasks.build import build
+from siamese.tasks.build import build, seen_before
 from siamese.tasks.crew import Crew
 from siamese.tasks.denoising import BaseTask, SiameseTask
 from siamese.tasks.latents import Latents, encode
@@ -174,6 +174,7 @@ class _Worker:
                 f"{self.point.folder}."
             )
         latents: Latents | None = None
+        self.bench = replace(self.bench, before=seen_before(self.stage, self.run, self.start))
         whole = build(self.stage, self.bench, self.run, self.start)
         if self.stage in ("base", "siamese"):
             task, crew = None, self.bench.crew

@@ -195,15 +195,15 @@ def test_training_pictures_are_known_by_pixels_and_saved_again(tmp_path):
     tensors = {"training.sha256": sha, "training.dhash": difference_hash(pictures[0])[None]}
     save_file(tensors, model / "model.safetensors")
     made = arms[1].model_copy(update={"checkpoint": str(model)})
-    seen = seen_by_generators(design_of((arms[0], made)))
+    seen, notes = seen_by_generators(design_of((arms[0], made)))
     jpeg = decode(cv2.imencode(".jpg", pictures[0], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
-    assert seen.has(pictures[0]) and seen.has(jpeg) and not seen.notes
+    assert seen.has(pictures[0]) and seen.has(jpeg) and not notes
     assert not seen.has(pictures[1]) and not seen.has(pictures[2])
     (tmp_path / "made" / "manifest.jsonl").write_text(
         json.dumps({"image": "x", "checkpoint": str(model)}) + "\n{\n"
     )
-    assert seen_by_generators(design_of(arms)).has(pictures[0])
+    assert seen_by_generators(design_of(arms))[0].has(pictures[0])
     (tmp_path / "made" / "manifest.jsonl").write_text(json.dumps({"facts": {"checkpoint": "gone"}}))
-    assert "training pictures of gone are not at hand" in seen_by_generators(design_of(arms)).notes[0]
+    assert "training pictures of gone are not at hand" in seen_by_generators(design_of(arms))[1][0]
     (tmp_path / "made" / "manifest.jsonl").unlink()
-    assert "nothing says which model made it" in seen_by_generators(design_of(arms)).notes[0]
+    assert "nothing says which model made it" in seen_by_generators(design_of(arms))[1][0]

@@ -43,7 +43,7 @@ def test_a_control_arm_is_grouped_with_the_real_pictures_it_was_made_of(
         assert np.abs(through.astype(int) - small).mean() < np.abs(through.astype(int) - other).mean()
         assert np.abs(through.astype(int) - small).mean() > 0.5  # it went through
     trained = arms[1].model_copy(update={"checkpoint": str(tiny_checkpoint)})
-    seen = seen_by_generators(Design(arms=(arms[0], trained)))
+    seen, _ = seen_by_generators(Design(arms=(arms[0], trained)))
     assert seen.has(
         cv2.cvtColor(cv2.imread(str(small_dataset / "images" / "case001.png")), cv2.COLOR_BGR2RGB)
     )
