@@ -17,7 +17,7 @@ MOST = 200_000  # files
 LARGEST_LIST = 256 << 20  # bytes of a JSON, CSV or text file
 SPLIT = re.compile(
     r"(?:^|[_\- .])(?P<train>train|training|traindata|traindataset|trainset|train\d{4}|imagestr|labelstr)(?=$|[_\- .])"
-    r"|(?:^|[_\- .])(?P<val>val|valid|validation|valset|val\d{4})(?=$|[_\- .])"
+    r"|(?:^|[_\- .])(?P<val>val|valid|validation|valdata|valdataset|valset|val\d{4})(?=$|[_\- .])"
     r"|(?:^|[_\- .])(?P<test>test|testing|testdata|testdataset|testset|test\d{4}|imagests|labelsts)(?=$|[_\- .])"
 )
 
