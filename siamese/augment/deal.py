@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from siamese.augment.plan import Plan
 from siamese.augment.sources import SourceMask, Sources
 from siamese.counted import counted
 from siamese.errors import AugmentError
+from siamese.events import Progress
 from siamese.masks import redraw
 from siamese.masks.mask import Mask
 from siamese.masks.morph import Blend, Edit
@@ -59,7 +61,35 @@ def deal(plan: Plan, sources: Sources, checkpoints: Sequence[Checkpoint]) -> tup
     Raises:
         AugmentError: no case lends a mask that looks like the set's.
     """
-    return _deal(plan, sources, checkpoints, None)
+    return _last(dealing(plan, sources, checkpoints))
+
+
+def dealing(
+    plan: Plan, sources: Sources, checkpoints: Sequence[Checkpoint], count: int | None = None
+) -> Generator[Progress, None, tuple[Head, Dealt]]:
+    """`deal` that says how far it is, for `head, dealt = yield from dealing(...)`; the first `count` items, or all."""
+    begun = time.monotonic()
+    masks, batch = sources.masks, plan.pictures.batch
+    total = size_of_set(plan, len(masks))
+    wanted = total if count is None else min(count, total)
+    dealt, redrawn = Dealt(), Counter[str]()
+    for number, case in zip(range(wanted), _turns(plan, len(masks)), strict=False):
+        item, mask = _item(plan, sources, max(1, len(checkpoints)), case, number, redrawn)
+        dealt.append(item, mask.labels)
+        if len(dealt) % 25 == 0 or len(dealt) == wanted:
+            rate = len(dealt) / max(time.monotonic() - begun, 1e-6)
+            yield Progress("deal", len(dealt), wanted, rate, (wanted - len(dealt)) / rate)
+    head = Head(
+        plan=plan,
+        checkpoints=tuple(checkpoints),
+        items=total,
+        units=-(-total // batch),
+        masks=len(masks),
+        redrawn=dict(redrawn),
+        notes=sources.notes,
+        classes=sources.classes,
+    )
+    return head, dealt
 
 
 def preview(
@@ -73,7 +103,7 @@ def preview(
     Raises:
         AugmentError: as `sources.read` and `deal`.
     """
-    return _deal(plan, sources or lenders.read(plan, workspace_root), (), count)
+    return _last(dealing(plan, sources or lenders.read(plan, workspace_root), (), count))
 
 
 def size_of_set(plan: Plan, masks: int) -> int:
@@ -118,44 +148,36 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours"
 
 
-def _deal(
-    plan: Plan, sources: Sources, checkpoints: Sequence[Checkpoint], count: int | None
-) -> tuple[Head, Dealt]:
-    masks, batch = sources.masks, plan.pictures.batch
-    total = size_of_set(plan, len(masks))
-    dealt, redrawn = Dealt(), Counter[str]()
-    wanted = total if count is None else min(count, total)
-    for number, case in zip(range(wanted), _turns(plan, len(masks)), strict=False):
-        lender, drawn = _lend(plan, sources, case, number, redrawn)
-        mask = drawn.mask
-        assert mask is not None
-        blend = next((edit for edit in drawn.edits if isinstance(edit, Blend)), None)
-        partner = _partner(plan, sources, number) if blend else None
-        source = dataclasses.replace(lender.source, partner=partner.source.stem if partner else "")
-        unit = number // batch
-        item = Item(
-            id=f"s{number + 1:06d}",
-            unit=unit,
-            checkpoint=unit % max(1, len(checkpoints)),
-            seed=(plan.pictures.seed + number) % SEEDS,
-            mask_sha256=mask.digest,
-            height=mask.labels.shape[0],
-            width=mask.labels.shape[1],
-            source=source,
-            edits=tuple(_plain(edit) for edit in drawn.edits),
-            redraws=sum(drawn.redraws.values()),
-        )
-        dealt.append(item, mask.labels)
-    head = Head(
-        plan=plan,
-        checkpoints=tuple(checkpoints),
-        items=total,
-        units=-(-total // batch),
-        masks=len(masks),
-        redrawn=dict(redrawn),
-        notes=sources.notes,
+def _last(work: Generator[Progress, None, tuple[Head, Dealt]]) -> tuple[Head, Dealt]:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+def _item(
+    plan: Plan, sources: Sources, checkpoints: int, case: int, number: int, redrawn: Counter[str]
+) -> tuple[Item, Mask]:
+    lender, drawn = _lend(plan, sources, case, number, redrawn)
+    mask = drawn.mask
+    assert mask is not None
+    blended = any(isinstance(edit, Blend) for edit in drawn.edits)
+    partner = _partner(plan, sources, number).source.stem if blended else ""
+    unit = number // plan.pictures.batch
+    item = Item(
+        id=f"s{number + 1:06d}",
+        unit=unit,
+        checkpoint=unit % checkpoints,
+        seed=(plan.pictures.seed + number) % SEEDS,
+        mask_sha256=mask.digest,
+        height=mask.labels.shape[0],
+        width=mask.labels.shape[1],
+        source=dataclasses.replace(lender.source, partner=partner),
+        edits=tuple(_plain(edit) for edit in drawn.edits),
+        redraws=sum(drawn.redraws.values()),
     )
-    return head, dealt
+    return item, mask
 
 
 def _turns(plan: Plan, masks: int) -> Iterator[int]:

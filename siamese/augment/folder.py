@@ -2,7 +2,7 @@
 
 set.json           the plan, the checkpoints' digests, counts: frozen when the set is begun
 deal.jsonl         one Item a line, in order; frozen too
-masks/<id>.png     the mask of each item, 0 and 255, in its source's aspect
+masks/<id>.png     the mask of each item in its source's aspect: 0 and 255, or the labels of several classes
 images/<id>.png    the picture, square, as the model made it, its facts as text chunks
 units/<k>.jsonl    one Made a line: unit k is finished when it is there
 scores.jsonl       one Scores a line (`siamese.gate`); gate.json, report.md and sheets beside it
@@ -20,13 +20,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
+
 from siamese.atomic import read_capped, write_atomically
 from siamese.augment import item as items
 from siamese.augment.item import Decision, Item, Made, Scores
 from siamese.augment.plan import Plan
 from siamese.augment.plan import parse as parse_plan
 from siamese.errors import AugmentError, MaskError, writing
-from siamese.masks.mask import Mask
+from siamese.masks.classes import MOST
+from siamese.masks.mask import Mask, decoded, file_bytes
 
 HEAD, DEAL, SCORES, DECISIONS, RULES, GATE = (
     "set.json",
@@ -60,6 +63,8 @@ class Head:
         items, units: how many. masks: how many masks lent themselves.
         redrawn: why masks were drawn again → how often. notes: sentences for the report, e.g. what was left out.
         leaks: what was looked for and not found, in words: stands in the card.
+        classes: names of the masks' labels 1..K, () where they are black and white.
+        precision: number format of every picture ("bf16"), whichever process computes it.
     """
 
     plan: Plan
@@ -70,6 +75,8 @@ class Head:
     redrawn: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    precision: str = "fp32"
     version: int = VERSION
 
 
@@ -93,23 +100,33 @@ class SetFolder:
         """
         if self.begun:
             raise AugmentError(f"{self.root} holds a set already; choose another folder.")
+        self.check_free()
         with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            strangers = sorted(p.name for p in self.root.iterdir() if not _ours(p.name))
-            if strangers:
-                raise AugmentError(
-                    f"{self.root} holds other files ({', '.join(strangers[:3])}); choose a new or an empty folder. "
-                    "Nothing was changed."
-                )
             for name in (MASKS, IMAGES, UNITS):
                 (self.root / name).mkdir(exist_ok=True)
         lines = []
         for one, mask in dealt:
-            write_atomically(self.mask_path(one.id), mask.png(), durable=False)
+            write_atomically(self.mask_path(one.id), mask_png(mask), durable=False)
             lines.append(items.line(one))
         write_atomically(self.root / DEAL, "".join(lines).encode())
         text = json.dumps({**dataclasses.asdict(head), "plan": head.plan.model_dump(mode="json")}, indent=1)
         write_atomically(self.root / HEAD, text.encode())
+
+    def check_free(self) -> None:
+        """See that nothing but what a set consists of lies in the folder; it may be missing.
+
+        Raises:
+            AugmentError: other files, or no folder.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise AugmentError(f"{self.root} is a file; choose a folder for the set.")
+        strangers = sorted(p.name for p in self.root.iterdir() if not _ours(p.name)) if self.root.is_dir() else []
+        if strangers:
+            raise AugmentError(
+                f"{self.root} holds other files ({', '.join(strangers[:3])}); choose a new or an empty folder. "
+                "Nothing was changed."
+            )
 
     def head(self) -> Head:
         """What the set is.
@@ -134,6 +151,8 @@ class SetFolder:
                 redrawn=dict(found["redrawn"]),
                 notes=tuple(found["notes"]),
                 leaks=tuple(found["leaks"]),
+                classes=tuple(found.get("classes", ())),
+                precision=str(found.get("precision", "fp32")),
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise AugmentError(f"{self.root / HEAD} is damaged ({error}); make the set again.") from error
@@ -157,7 +176,7 @@ class SetFolder:
             AugmentError: missing, damaged, or not the one that was dealt.
         """
         try:
-            found = Mask.read(self.mask_path(one.id))
+            found = read_mask(self.mask_path(one.id))
         except (MaskError, OSError) as error:
             raise AugmentError(
                 f"Mask {one.id} of {self.root} cannot be read ({error}); make the set again."
@@ -190,11 +209,15 @@ class SetFolder:
 
     def made(self) -> dict[str, Made]:
         """Id → what is made, of all finished units."""
-        found = {}
-        for unit in sorted(self.finished()):
-            for one in self._lines(f"{UNITS}/{unit:06d}.jsonl", Made):
-                found[one.id] = one
-        return found
+        return {one.id: one for unit in sorted(self.finished()) for one in self.made_of(unit)}
+
+    def made_of(self, unit: int) -> list[Made]:
+        """What is made of one unit.
+
+        Raises:
+            AugmentError: not finished, or its file is damaged.
+        """
+        return list(self._lines(f"{UNITS}/{unit:06d}.jsonl", Made))
 
     def scores(self) -> dict[str, Scores]:
         """Id → scores; empty before the gate has run."""
@@ -242,6 +265,26 @@ class SetFolder:
                 raise AugmentError(
                     f"Line {number} of {path} is damaged ({error}); make the set again."
                 ) from None
+
+
+def mask_png(mask: Mask) -> bytes:
+    """A mask as a set keeps it: 0 and 255, or a label picture where there are labels above 1."""
+    if int(mask.labels.max()) <= 1:
+        return mask.png()
+    done, data = cv2.imencode(".png", mask.labels)
+    assert done
+    return data.tobytes()
+
+
+def read_mask(path: Path) -> Mask:
+    """The mask of a file of `mask_png`.
+
+    Raises:
+        MaskError: missing, damaged or not a picture.
+    """
+    pixels = decoded(file_bytes(path), path.name)
+    labelled = pixels.ndim == 2 and 1 < int(pixels.max()) <= MOST
+    return Mask(pixels) if labelled else Mask.from_array(pixels)
 
 
 def _ours(name: str) -> bool:

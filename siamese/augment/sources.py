@@ -97,10 +97,23 @@ def read(plan: Plan, workspace_root: Path | None) -> Sources:
         masks = _of_files(
             "examples", EXAMPLES, [PurePosixPath(p.name) for p in EXAMPLES.glob("*.png")], notes
         )
+    masks = _without(masks, plan, notes)
     if not masks:
         raise AugmentError("No mask was found; " + _CURES[wanted.source] + (" " + " ".join(notes)).rstrip())
     limits = limits_of(look_at(mask.labels) for mask in masks)
     return Sources(tuple(masks), limits, roots, tuple(notes), classes)
+
+
+def _without(masks: list[SourceMask], plan: Plan, notes: list[str]) -> list[SourceMask]:
+    """The masks that the plan does not leave out."""
+    names = {name for m in masks for name in (m.source.stem, f"{m.source.dataset}/{m.source.stem}")}
+    strangers = [name for name in plan.masks.without if name not in names]
+    if strangers:
+        notes.append(f"masks.without names what no mask is called: {', '.join(_some(strangers))}.")
+    kept = [m for m in masks if not plan.masks.leaves_out(m.source.dataset, m.source.stem)]
+    if len(kept) < len(masks):
+        notes.append(f"{counted(len(masks) - len(kept), 'mask')} left out, as masks.without says.")
+    return kept
 
 
 _CURES = {

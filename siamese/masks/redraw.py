@@ -19,7 +19,7 @@ import numpy as np
 from siamese.masks.mask import Mask
 from siamese.masks.morph import Blend, Edit, Elastic, Flip, RemoveIslands, Smooth, Transform, morph
 from siamese.masks.pieces import components
-from siamese.masks.shape import lesion
+from siamese.masks.shape import direction, extent, lesion
 from siamese.masks.typical import TYPICAL, solidity
 
 LONGEST = 1024  # pixels of the longer side
@@ -110,13 +110,15 @@ class Drawn(NamedTuple):
 
 def look_at(labels: np.ndarray) -> Look | None:
     """A mask (H,W) in numbers; None for one without a lesion."""
-    found = lesion(labels)
-    pieces = components(found)
-    if not pieces:
+    where = extent(labels)
+    if where is None:
         return None
-    edge = np.concatenate([found[0], found[-1], found[1:-1, 0], found[1:-1, -1]])
-    count = sum(piece.area >= TYPICAL.speck * found.size for piece in pieces)
-    return Look(float(found.mean()), max(1, count), float(edge.mean()), solidity(found, pieces[0]))
+    x0, y0, x1, y1 = where.box
+    inside = lesion(labels[y0:y1, x0:x1])
+    pieces = components(inside)
+    edge = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]]) > 0
+    count = sum(piece.area >= _speck(labels) for piece in pieces)
+    return Look(where.area / labels.size, max(1, count), float(edge.mean()), solidity(inside, pieces[0]))
 
 
 def limits_of(looks: Iterable[Look | None]) -> Limits:
@@ -177,69 +179,124 @@ def draw(
     Args:
         labels: (H,W) uint8, above 0 lesion. An empty one comes back as it is.
         partner: another case's labels, of any size, that the mask may first be blended with; None: never. Only
-            masks that touch no border are blended.
+            masks that touch no border are blended, and none that have several classes.
         rng: decides everything; the same state, the same mask.
 
-    Returns: the mask (H,W) with the edits that `siamese.masks.morph.morph` makes it with, in order.
+    Returns: the mask (H,W) with the edits that `siamese.masks.morph.morph` makes its outline with, in order. Labels
+        above 1 are carried along.
     """
     whole = Mask(lesion(labels))
     redraws: Counter[str] = Counter()
     if whole.empty:
         return Drawn(whole, (), redraws)
-    other = None
-    if partner is not None and partner.any() and not _touched(whole.labels).any():
-        other = Mask(resized(lesion(partner), whole.labels.shape))
-        other = None if _touched(other.labels).any() else other
+    several = int(labels.max()) > 1
     for _ in range(ranges.redraws + 1):
-        edits, scale, why = _try(whole, other, ranges, limits, rng)
+        one = _try(whole.labels, None if several else partner, ranges, limits, rng)
+        why = one.why
         if not why:
-            mask = morph(whole, edits)
+            mask = morph(Mask(one.labels), one.slow)
+            edits = one.quick + one.slow
+            if _has_specks(mask.labels):
+                edits = (*edits, RemoveIslands(min_pixels=_speck(mask.labels)))
+                mask = morph(mask, edits[-1:])
             why = limits.broken(look_at(mask.labels))
-            if not why and _cut_off(whole.labels, mask.labels, scale):
+            if not why and _cut_off(whole.labels, mask.labels, one.scale):
                 why = CUT
             if not why:
-                return Drawn(mask, edits, redraws)
+                return Drawn(_with_classes(labels, edits, mask) if several else mask, edits, redraws)
         redraws[why] += 1
     return Drawn(None, (), redraws)
 
 
+class _Try(NamedTuple):
+    """Edits drawn once: `quick` ones led to `labels`, `slow` ones follow; or `why` they cannot do."""
+
+    labels: np.ndarray
+    scale: float
+    quick: tuple[Edit, ...] = ()
+    slow: tuple[Edit, ...] = ()
+    why: str = ""
+
+
 def _try(
-    whole: Mask, other: Mask | None, ranges: Ranges, limits: Limits, rng: np.random.Generator
-) -> tuple[tuple[Edit, ...], float, str]:
-    """Edits drawn once and their scale, or why these cannot do, as far as that shows before the slow ones are made."""
-    side = min(whole.labels.shape)
-    edits: list[Edit] = []
-    labels = whole.labels
+    labels: np.ndarray,
+    partner: np.ndarray | None,
+    ranges: Ranges,
+    limits: Limits,
+    rng: np.random.Generator,
+) -> _Try:
+    side = min(labels.shape)
+    quick: list[Edit] = []
     blends, part = rng.random() < ranges.morph, rng.uniform(*ranges.morph_part)
-    if other is not None and blends:
-        edits.append(Blend(other=other, t=part))
-        labels = edits[0].apply(labels)
     cut = bool(_touched(labels).any())
-    scale, turn, mirror, half = (
-        rng.uniform(*ranges.scale),
-        rng.uniform(-ranges.rotate, ranges.rotate),
-        rng.random() < 0.5 and ranges.flip,
-        rng.random() < 0.5 and ranges.rotate == 180,
-    )
-    if cut:
-        turn = 0.0
-    for way, wanted in (("horizontal", mirror != (cut and half)), ("vertical", cut and half)):
+    if blends and not cut and partner is not None and partner.any():
+        other = resized(lesion(partner), labels.shape)
+        if not _touched(other).any():
+            quick.append(Blend(other=Mask(other), t=part))
+            labels = quick[0].apply(labels)
+            cut = bool(_touched(labels).any())
+    scale, turn = rng.uniform(*ranges.scale), rng.uniform(-ranges.rotate, ranges.rotate)
+    mirror = rng.random() < 0.5 and ranges.flip
+    half = rng.random() < 0.5 and ranges.rotate == 180 and cut
+    for way, wanted in (("horizontal", mirror != half), ("vertical", half)):
         if wanted:
-            edits.append(Flip(way=way))
-            labels = edits[-1].apply(labels)
+            quick.append(Flip(way=way))
+            labels = quick[-1].apply(labels)
     area = float(labels.mean()) * scale**2
     if area < limits.area[0] or (not cut and area > limits.area[1]):
-        return (), scale, TOO_SMALL if area < limits.area[0] else TOO_LARGE
+        return _Try(labels, scale, why=TOO_SMALL if area < limits.area[0] else TOO_LARGE)
+    turn = 0.0 if cut else turn
     shift = _shift(labels, scale, turn, ranges.move, rng)
     if shift is None:
-        return (), scale, CUT
-    edits.append(Transform(dx=shift[0], dy=shift[1], scale_x=scale, scale_y=scale, degrees=turn))
+        return _Try(labels, scale, why=CUT)
+    slow: list[Edit] = [
+        Transform(dx=shift[0], dy=shift[1], scale_x=scale, scale_y=scale, degrees=turn),
+    ]
     strength, seed = rng.uniform(0, ranges.elastic) * side, int(rng.integers(2**32))
     if strength:
-        edits.append(Elastic(seed=seed, strength=strength, scale=max(4, WIDE * side, 3 * strength)))
-    edits.append(Smooth(radius=max(1, round(ROUND * side))))
-    edits.append(RemoveIslands(min_pixels=int(np.ceil(TYPICAL.speck * whole.labels.size))))
-    return tuple(edits), scale, ""
+        slow.append(Elastic(seed=seed, strength=strength, scale=max(4, WIDE * side, 3 * strength)))
+    slow.append(Smooth(radius=max(1, round(ROUND * side))))
+    return _Try(labels, scale, tuple(quick), tuple(slow))
+
+
+def _with_classes(labels: np.ndarray, edits: Iterable[Edit], outline: Mask) -> Mask:
+    """The outline with the labels of a label picture, each carried along; where two meet, the nearer one counts."""
+    classes = [k for k in range(1, int(labels.max()) + 1) if (labels == k).any()]
+    parts = [(labels == k).astype(np.uint8) for k in classes]
+    together = lesion(labels)
+    for edit in edits:
+        if isinstance(edit, Transform):
+            parts = [_about(edit, together, part).apply(part) for part in parts]
+        elif isinstance(edit, Flip | Elastic):
+            parts = [edit.apply(part) for part in parts]
+        if isinstance(edit, Transform | Flip | Elastic):
+            together = edit.apply(together)
+    width = max(1.0, ROUND * min(labels.shape))
+    soft = np.stack([cv2.GaussianBlur(part.astype(np.float32), (0, 0), width) for part in parts])
+    found = np.array(classes, np.uint8)[soft.argmax(axis=0)]
+    return Mask(found * outline.labels)
+
+
+def _about(edit: Transform, together: np.ndarray, part: np.ndarray) -> Transform:
+    """The transform of the whole mask, about its box's middle, as one about the middle of a part's box."""
+    boxes = [extent(labels) for labels in (together, part)]
+    if boxes[0] is None or boxes[1] is None:
+        return edit
+    whole, own = (np.array([b.box[0] + b.box[2], b.box[1] + b.box[3]]) / 2 for b in boxes if b is not None)
+    cos, sin = direction(edit.degrees * np.pi / 180)
+    x, y = (own - whole) * (edit.scale_x, edit.scale_y)
+    moved = whole + (cos * x - sin * y, sin * x + cos * y) - own
+    return edit.model_copy(update={"dx": edit.dx + float(moved[0]), "dy": edit.dy + float(moved[1])})
+
+
+def _speck(labels: np.ndarray) -> int:
+    """Pixels that a piece needs to count as a lesion."""
+    return int(np.ceil(TYPICAL.speck * labels.size))
+
+
+def _has_specks(labels: np.ndarray) -> bool:
+    count, _, stats, _ = cv2.connectedComponentsWithStats(labels, connectivity=8)
+    return bool((stats[1:, cv2.CC_STAT_AREA] < _speck(labels)).any()) if count > 1 else False
 
 
 def _cut_off(before: np.ndarray, after: np.ndarray, scale: float) -> bool:
@@ -268,8 +325,8 @@ def _shift(
     labels: np.ndarray, scale: float, turn: float, move: float, rng: np.random.Generator
 ) -> tuple[float, float] | None:
     """A shift (x, y) in pixels after which the mask touches the sides that it did and no other; None: there is none."""
-    ys, xs = np.nonzero(labels)
-    corners = cv2.convexHull(np.stack([xs, ys], 1).astype(np.int32)).reshape(-1, 2) + 0.5
+    contours, _ = cv2.findContours(labels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    corners = cv2.convexHull(np.concatenate(contours)).reshape(-1, 2) + 0.5
     before = np.stack([corners.min(0) - 0.5, corners.max(0) + 0.5])  # x0,y0 · x1,y1
     middle = before.mean(0)
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from siamese.masks.pieces import components, keep_largest
-from siamese.masks.shape import direction, lesion
+from siamese.masks.shape import direction, extent, lesion
 
 HOLD = 0.02  # weight of staying in place, against handles of weight 1 at their own place
 ROUNDS = 50  # of the iteration that lets every handle get its own move exactly
@@ -176,11 +176,22 @@ def elastic(labels: np.ndarray, seed: int, strength: float, scale: float) -> np.
     columns, rows = int(np.ceil(width / scale)) + 3, int(np.ceil(height / scale)) + 3
     reach = 1.5 * min(strength, scale / 3)
     grid = (reach * (2 * random(seed, 2 * columns * rows) - 1)).reshape(rows, columns, 2)
+    where = extent(found)
+    if where is None:
+        return found
+    wide = int(np.ceil(reach)) + 1  # nothing comes from farther away: the rest stays background
+    x0, y0 = (max(0, low - wide) for low in where.box[:2])
+    x1, y1 = where.box[2] + wide, where.box[3] + wide
     first, weights = _spline(width, scale)
+    first, weights = first[x0:x1], weights[:, x0:x1]
     lines = _weighted(weights[:, None, :, None], [grid[:, first + k] for k in range(4)])
     first, weights = _spline(height, scale)
+    first, weights = first[y0:y1], weights[:, y0:y1]
     moved = _weighted(weights[:, :, None, None], [lines[first + k] for k in range(4)])
-    return _warped(found, np.arange(width) + moved[..., 0], np.arange(height)[:, None] + moved[..., 1])
+    warped = np.zeros_like(found)
+    columns_at, rows_at = np.arange(width)[x0:x1], np.arange(height)[y0:y1, None]
+    warped[y0:y1, x0:x1] = _warped(found, columns_at + moved[..., 0], rows_at + moved[..., 1])
+    return warped
 
 
 def random(seed: int, count: int) -> np.ndarray:

@@ -116,6 +116,18 @@ def test_a_deal_becomes_a_set(tmp_path):
     assert all(folder.mask(item).digest == item.mask_sha256 for item in folder.items())
 
 
+def test_label_pictures_stay_label_pictures_in_a_set(tmp_path):
+    labels = np.zeros((60, 80), np.uint8)
+    labels[10:50, 20:60], labels[20:35, 25:45] = 1, 2
+    mask = sources.SourceMask(Source("dataset", "mine", "a", Mask(labels).digest), labels)
+    given = sources.Sources((mask,), limits_of([look_at(labels)]), classes=("polyp", "tool"))
+    head, dealt = deal.deal(plan(fold=3), given, [ONE])
+    folder = SetFolder(tmp_path / "set")
+    folder.begin(head, dealt)
+    assert folder.head().classes == ("polyp", "tool")
+    assert all(set(np.unique(folder.mask(item).labels)) == {0, 1, 2} for item in folder.items())
+
+
 def test_the_summary_says_what_somebody_must_know_beforehand():
     head, _ = deal.deal(plan(fold=2), lenders(), [ONE])
     said = " ".join(deal.summary(head, seconds=600))

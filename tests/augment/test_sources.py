@@ -47,6 +47,16 @@ def test_a_dataset_lends_its_train_split_only(tmp_path):
     assert [m.source for m in same.masks] == [m.source for m in found.masks]
 
 
+def test_cases_that_the_plan_leaves_out_are_left_out_and_strangers_named(tmp_path):
+    root = write_dataset(tmp_path / "mine", 4, 32)
+    found = sources.read(plan("dataset", str(root), without=["case001", "mine/case002"]), None)
+    assert [m.source.stem for m in found.masks] == ["case000", "case003"]
+    assert found.notes == ("2 masks left out, as masks.without says.",)
+    found = sources.read(plan("dataset", str(root), without=["case9"]), None)
+    assert len(found.masks) == 4
+    assert found.notes == ("masks.without names what no mask is called: case9.",)
+
+
 def test_a_dataset_that_is_not_there_names_those_that_are(tmp_path):
     write_dataset(tmp_path / "datasets" / "mine", 1, 32)
     for name in ("yours", "../datasets/mine/../none", "\0"):

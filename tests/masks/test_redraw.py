@@ -122,3 +122,19 @@ def test_large_masks_are_read_smaller_with_smooth_outlines():
     assert small.shape == (750, 1024) and set(np.unique(small)) == {0, 2}
     assert small.mean() == pytest.approx(labels.mean(), rel=0.01)
     assert redraw.within(small) is small
+
+
+def test_the_classes_of_a_label_picture_are_carried_along():
+    labels = np.zeros((120, 160), np.uint8)
+    labels[30:80, 50:110] = 1
+    labels[40:60, 60:80] = 2
+    seen = set()
+    for seed in range(6):
+        mask = redraw.draw(labels, labels, Ranges(morph=1.0), ANY, np.random.default_rng(seed)).mask.labels
+        area = (mask > 0).sum()
+        assert set(np.unique(mask)) == {0, 1, 2}
+        assert (mask == 2).sum() / area == pytest.approx(400 / 3000, abs=0.04)
+        inside, _ = np.nonzero(mask == 2), seen.add(int(area))
+        middle = [int(v.mean()) for v in inside]
+        assert mask[middle[0], middle[1]] == 2 and mask[max(0, inside[0].min() - 3), middle[1]] == 1
+    assert len(seen) == 6
