@@ -129,21 +129,27 @@ def _over(found: list[float], n: int) -> Figure:
 
 
 def _spread(features: np.ndarray) -> Figure:
-    """Mean distance between two different rows; interval over rows."""
-    products = np.clip(features @ features.T, -1, 1)
-    distances = np.sqrt(np.maximum(2 - 2 * products, 0))
+    """Mean distance between two different rows; intervals undo the loss to cases drawn twice."""
+    n = len(features)
+    distances = np.sqrt(np.maximum(2 - 2 * np.clip(features @ features.T, -1, 1), 0)).astype(np.float64)
     np.fill_diagonal(distances, 0)
-    each = distances.sum(axis=1) / (len(features) - 1)
-    low, high = fidelity.interval(lambda i: float(each[i].mean()), len(each), draws=200)
-    return Figure(float(each.mean()), low, high, len(each))
+
+    def mean(rows: np.ndarray) -> float:
+        weight = np.bincount(rows, minlength=n)
+        return float(weight @ distances @ weight) / (n - 1) ** 2
+
+    low, high = fidelity.interval(mean, n, draws=200)
+    return Figure(float(distances.sum() / (n * (n - 1))), low, high, n)
 
 
 def _pixels(thumbs: np.ndarray) -> Figure:
-    """SD between pictures, mean over pixels in quadrature."""
+    """SD between pictures, pixels averaged in quadrature; intervals undo the loss to cases drawn twice, as above."""
     flat = thumbs.reshape(len(thumbs), -1).astype(np.float32)
+    n = len(flat)
 
     def sd(rows: np.ndarray) -> float:
         return float(np.sqrt(flat[rows].var(axis=0, ddof=1).mean()))
 
-    low, high = fidelity.interval(sd, len(flat), draws=100)
-    return Figure(sd(np.arange(len(flat))), low, high, len(flat))
+    low, high = fidelity.interval(sd, n, draws=100)
+    undone = (n / (n - 1)) ** 0.5
+    return Figure(sd(np.arange(n)), undone * low, undone * high, n)

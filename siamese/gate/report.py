@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from siamese.atomic import read_capped, write_atomically
 from siamese.augment.folder import GATE, SetFolder
@@ -16,13 +16,12 @@ from siamese.gate import rules as rule
 from siamese.gate.closeness import Closeness, Figure
 from siamese.gate.cost import Cost, cost
 from siamese.gate.rules import Rules, Standing
-from siamese.sections import Settings
 
 REPORT = "report.md"
 LISTED = 500  # flagged pictures that the report lists
 
 
-class Copies(Settings):
+class Copies(BaseModel):
     """What the copy check compared and found.
 
     Args:
@@ -31,6 +30,8 @@ class Copies(Settings):
         caught, planted: how many of the planted copies were flagged, of how many; by_kind: kind → (flagged, planted).
         flagged: pictures of the set above the threshold.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     sentences: tuple[str, ...] = ()
     limits: dict[str, float] = {}
@@ -41,7 +42,7 @@ class Copies(Settings):
     flagged: int = 0
 
 
-class Outcome(Settings):
+class Outcome(BaseModel):
     """What `gate.json` holds.
 
     Args:
@@ -50,8 +51,11 @@ class Outcome(Settings):
         proposed: the rules that follow from the real pictures. rests: what each rests on, in words.
         rules: those in force. losses: what they cost, in words.
         copies: None: nothing was at hand to compare with.
-        closeness: None: too few pictures. notes: sentences on what was not done.
+        closeness: None: too few pictures. net_kid: KID of the set and its floor in a feature net.
+        notes: sentences on what was not done.
     """
+
+    model_config = ConfigDict(frozen=True)  # unknown keys are left out, so that a newer file can be read
 
     pictures: int
     segmenter: str
@@ -64,7 +68,7 @@ class Outcome(Settings):
     changed: tuple[str, ...] = ()
     copies: Copies | None = None
     closeness: Closeness | None = None
-    features_kid: tuple[Figure, Figure | None] | None = None
+    net_kid: tuple[Figure, Figure] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -99,6 +103,11 @@ def write(set: SetFolder, outcome: Outcome) -> Outcome:
 def enforce(set: SetFolder, rules: Rules) -> None:
     """Put rules in force and write the report anew, where the gate has run."""
     rule.write(set, rules)
+    refresh(set)
+
+
+def refresh(set: SetFolder) -> None:
+    """Write gate.json and report.md anew after decisions or new rules, where the gate has run."""
     outcome = read(set)
     if outcome is not None:
         write(set, outcome)
@@ -162,7 +171,7 @@ def _closeness(outcome: Outcome) -> list[str]:
         ("SD between pictures at 32 px, grey levels", found.pixels, found.real_pixels),
         (f"mean distance between two pictures ({outcome.segmenter})", found.spread, found.real_spread),
         (f"KID against real pictures ({outcome.segmenter})", found.kid, found.floor),
-        ("KID against real pictures (feature net)", *(outcome.features_kid or (None, None))),
+        ("KID against real pictures (feature net)", *(outcome.net_kid or (None, None))),
     )
     lines = ["| | this set | real training pictures (floor) |", "|---|---|---|"]
     lines += [

@@ -22,7 +22,8 @@ from siamese.augment.item import Item, Made, Scores
 from siamese.counted import counted
 from siamese.errors import AugmentError, MaskError
 from siamese.events import Done, Event, Notice, Progress, Saved
-from siamese.gate import closeness, ratings, real, report, rules
+from siamese.gate import closeness, net, ratings, real, report, rules
+from siamese.gate.closeness import Figure
 from siamese.gate.parts import Part, Parts
 from siamese.gate.scores import look, shape
 from siamese.metrics import fidelity
@@ -34,6 +35,7 @@ from siamese.workspace import Workspace
 
 TOGETHER = 32  # pictures a part
 SHOWN = 240  # on the sheet of the flagged
+NET_MOST = 500  # pictures that go through a feature net
 FLAGGED, PAIRS = "flagged.png", "copies.png"
 LONE = 2.0  # distance of a picture that has no other beside it: the largest between features of norm 1
 
@@ -46,15 +48,21 @@ class _Kit:
     size: int
 
 
-def gate(set: SetFolder, workspace: Path | None = None, fresh_rules: bool = False) -> Iterator[Event]:
+def gate(
+    set: SetFolder,
+    workspace: Path | None = None,
+    fresh_rules: bool = False,
+    feature_net: Path | None = None,
+) -> Iterator[Event]:
     """Score the pictures that are made so far, and say which the rules accept, flag and reject.
 
     Args:
         workspace: where datasets that the plan names, and studies that showed its pictures, are looked for.
         fresh_rules: replace rules.json by what follows from the real pictures; else it stays where it is.
+        feature_net: SqueezeNet 1.1 weights for a KID in its features too; None leaves it out.
 
     Raises:
-        AugmentError: no set, or no picture is made yet. CheckpointError: the plan's segmenter.
+        AugmentError: no set, or no picture is made yet. CheckpointError: the plan's segmenter, the feature net.
         MachineError: disk full or folder not writable; what was scored before is kept.
     """
     head, dealt, made = set.head(), set.items(), set.made()
@@ -86,6 +94,7 @@ def gate(set: SetFolder, workspace: Path | None = None, fresh_rules: bool = Fals
         rests=rests,
         changed=tuple(one.id for one in scores if one.changed),
         closeness=_closeness(whole, usable, found, kit.judge),
+        net_kid=_net_kid(set, scores, found, feature_net, kit.size) if feature_net else None,
         notes=found.notes,
     )
     outcome = report.write(set, outcome)
@@ -208,6 +217,21 @@ def _closeness(whole: Part, usable: np.ndarray, found: real.Real, judge: Judge) 
         images = found.training.images
         return closeness.closeness(features, thumbs, judge.features(images), closeness.thumbnails(images))
     return closeness.closeness(features, thumbs, judge.index.features if judge.index else None)
+
+
+def _net_kid(
+    set: SetFolder, scores: Sequence[Scores], found: real.Real, weights: Path, size: int
+) -> tuple[Figure, Figure] | None:
+    """KID of the set and its floor in a feature net, NET_MOST pictures each at most; None: too few or no real ones."""
+    usable = [one.id for one in scores if not one.changed]
+    if found.training is None or min(len(usable), len(found.training)) < 4:
+        return None
+    draw = np.random.default_rng(0)
+    ours = [usable[k] for k in draw.permutation(len(usable))[:NET_MOST]]
+    theirs = draw.permutation(len(found.training))[:NET_MOST]
+    images = (_sized(decode(_bytes(set.image_path(id))), size) for id in ours)
+    own, other = net.features(weights, images), net.features(weights, found.training.images[theirs])
+    return closeness.kid(own, other), closeness.floor(other, min(len(own), len(other)) // 2)
 
 
 def write_sheet(set: SetFolder) -> Iterator[Event]:
