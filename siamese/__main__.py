@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from siamese.commands import checkpoint, data, evaluate, jobs, study
+from siamese.commands import checkpoint, data, evaluate, export, jobs, study
 from siamese.commands.doctor import doctor
 from siamese.commands.fetch import fetch
 from siamese.commands.sample import sample
@@ -24,6 +24,7 @@ app.command()(doctor)
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(export.app, name="export")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(study.app, name="study")
 

@@ -202,6 +202,7 @@ def test_what_is_imported_is_required():
     installed = set(requirements("requirements.txt"))
     extras = {
         "siamese/export/layouts/huggingface.py": "pyarrow",
+        "siamese/export/parquet.py": "pyarrow",
         "siamese/jobs/ray.py": "ray",
         "siamese/tasks/optimizer.py": "bitsandbytes",
         "ui/rating/audit_session.py": "playwright",

@@ -89,7 +89,7 @@ def verify(
     ] = False,
 ) -> None:
     """Check everything: sums, marks, manifest, splits, lists, masks, names. Exit code 2: something is wrong."""
-    from siamese.export.verify import Verified, in_words
+    from siamese.export.findings import Verified, in_words
     from siamese.export.verify import verify as work
 
     with Bar() as bar:
@@ -98,7 +98,7 @@ def verify(
                 found = event
             elif isinstance(event, Progress):
                 bar.show(event)
-    print(in_words(found))
+    print(" ".join([in_words(found), *found.notes]))
     if not found.good:
         raise AugmentError("\n  - ".join([f"{where} is not what it says:", *found.sentences()]))
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from siamese.atomic import beside
 from siamese.counted import counted
@@ -41,21 +42,29 @@ class Files:
         Raises:
             AugmentError: not there, larger than 1 GB, or damaged.
         """
-        if name not in self.sizes:
-            raise AugmentError(f"{name} is missing; export the set again.")
-        if self.sizes[name] > LARGEST:
-            raise AugmentError(f"{name} has {self.sizes[name] / 2**30:.1f} GB; at most 1 GB a file is read.")
-        try:
-            data = self._content(name)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise AugmentError(f"{name} cannot be read ({error}); copy the export again.") from None
+        with self.stream(name) as file:
+            data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
-            raise AugmentError(f"{name} is larger than it says; export the set again.")
+            raise AugmentError(f"{name} has over 1 GB, which no picture or list of an export has; look at it.")
         return data
 
-    def _content(self, name: str) -> bytes:
-        with (self.where / name).open("rb") as file:
-            return file.read(LARGEST + 1)
+    @contextmanager
+    def stream(self, name: str) -> Iterator[IO[bytes]]:
+        """A file, opened; can be read from any place.
+
+        Raises:
+            AugmentError: not there, or damaged, while it is read too.
+        """
+        if name not in self.sizes:
+            raise AugmentError(f"{name} is missing; export the set again.")
+        try:
+            with self._open(name) as file:
+                yield file
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise AugmentError(f"{name} cannot be read ({error}); copy the export again.") from None
+
+    def _open(self, name: str) -> IO[bytes]:
+        return (self.where / name).open("rb")
 
 
 class _Zipped(Files):
@@ -63,9 +72,8 @@ class _Zipped(Files):
         super().__init__(where, sizes, problems)
         self._archive = archive
 
-    def _content(self, name: str) -> bytes:
-        with self._archive.open(name) as file:
-            return file.read(LARGEST + 1)
+    def _open(self, name: str) -> IO[bytes]:
+        return self._archive.open(name)
 
 
 @contextmanager

@@ -100,14 +100,16 @@ def document(about: About, manifest: bytes, files: Sequence[str]) -> bytes:
                 "encodingFormat": "application/jsonlines",
                 "sha256": hashlib.sha256(manifest).hexdigest(),
             },
-            *(
-                {"@type": "cr:FileSet", "@id": pattern, "name": pattern, "includes": pattern, "encodingFormat": mime}
-                for pattern, mime in sets
-            ),
+            *(_folder(pattern, mime) for pattern, mime in sets),
         ],
         "recordSet": [_pairs(), *(_pictures(pattern) for pattern, _ in sets)],
     }
     return (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _folder(pattern: str, mime: str) -> dict[str, object]:
+    head = {"@type": "cr:FileSet", "@id": _id(pattern), "name": pattern}
+    return {**head, "includes": pattern, "encodingFormat": mime}
 
 
 def _pairs() -> dict[str, object]:
@@ -125,18 +127,23 @@ def _pairs() -> dict[str, object]:
 
 
 def _pictures(pattern: str) -> dict[str, object]:
-    head = f"in {PurePosixPath(pattern).parent}"
+    head = str(PurePosixPath(pattern).parent)
     fields = [
         {
             "@type": "cr:Field",
-            "@id": f"{head}/{name}",
+            "@id": f"{_id(head)}/{name}",
             "name": name,
             "dataType": kind,
-            "source": {"fileSet": {"@id": pattern}, "extract": {"fileProperty": what}},
+            "source": {"fileSet": {"@id": _id(pattern)}, "extract": {"fileProperty": what}},
         }
         for name, kind, what in (
             ("file", "sc:Text", "filename"),
             ("content", "sc:ImageObject", "content"),
         )
     ]
-    return {"@type": "cr:RecordSet", "@id": head, "name": head, "field": fields}
+    return {"@type": "cr:RecordSet", "@id": _id(head), "name": head, "field": fields}
+
+
+def _id(path: str) -> str:
+    """An id may be no more than this: validators refuse spaces, and what a set is called may be in any script."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "/._-") else f"-{ord(c):x}-" for c in path)

@@ -8,62 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
-from siamese.counted import counted
-from siamese.errors import AugmentError, MaskError
+from siamese.errors import AugmentError
 from siamese.events import Progress
 from siamese.export import archive, card, croissant, key, manifest, pictures, sums
 from siamese.export.archive import Files
+from siamese.export.findings import Verified
 from siamese.export.manifest import Row
 
 LISTS = "lists/"
 NESTED = ("real", "real_plus_synthetic_1x", "real_plus_synthetic_2x", "real_plus_synthetic_3x")
 DUPLICATED = "real_duplicated"
-SHOWN = 5  # names of one kind of problem
 TEXTS = (".txt", ".json", ".jsonl", ".csv", ".md", ".yaml", ".yml")
 WORDS = re.compile(r"[^\s\"',;:/|<>()\[\]{}]+")
 SHORTEST = 3  # characters; shorter names stand in any text
-Kind = Literal[
-    "unsafe", "missing", "stranger", "sum", "manifest", "split", "leak", "picture", "mask", "size", "mark",
-    "metadata", "list", "name", "card", "croissant",
-]  # fmt: skip
-
-
-@dataclass
-class Verified:
-    """What was found.
-
-    Args:
-        problems: kind → sentences; empty when all is as it says. counts: what was looked at → how many.
-    """
-
-    problems: dict[Kind, list[str]] = field(default_factory=lambda: defaultdict(list))
-    counts: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def good(self) -> bool:
-        """Nothing was found."""
-        return not self.problems
-
-    def add(self, kind: Kind, text: str) -> None:
-        """Note a problem."""
-        self.problems[kind].append(text)
-
-    def sentences(self) -> list[str]:
-        """All problems, at most five of a kind, the rest counted."""
-        found = []
-        for kind, texts in self.problems.items():
-            found += [f"{kind}: {text}" for text in texts[:SHOWN]]
-            if len(texts) > SHOWN:
-                found.append(f"{kind}: {len(texts) - SHOWN:,} more of this kind.")
-        return found
-
-
 def verify(where: Path, use_key: bool = True) -> Iterator[Progress | Verified]:
     """Check the export in a folder or zip; the last event is the Verified.
 
@@ -80,7 +41,8 @@ def verify(where: Path, use_key: bool = True) -> Iterator[Progress | Verified]:
         rows = _manifest(files, found)
         yield from _sums(files, found)
         _splits(rows, found)
-        yield from _pictures(files, rows, found)
+        yield from pictures.check(files, rows, found)
+        yield from pictures.check_parquet(files, {row.id: row for row in rows}, found)
         _lists(files, rows, found)
         _papers(files, found)
         _names(files, rows, where if use_key else None, found)
@@ -124,8 +86,9 @@ def _sums(files: Files, found: Verified) -> Iterator[Progress]:
             found.add("missing", f"{name} is in {sums.FILE} and is not there.")
             continue
         try:
-            if hashlib.sha256(files.read(name)).hexdigest() != wanted:
-                found.add("sum", f"{name} was changed: its sha256 is not that of {sums.FILE}.")
+            with files.stream(name) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
+                    found.add("sum", f"{name} was changed: its sha256 is not that of {sums.FILE}.")
         except AugmentError as error:
             found.add("sum", str(error))
         if done % 50 == 0 or done == len(listed):
@@ -150,55 +113,6 @@ def _splits(rows: Sequence[Row], found: Verified) -> None:
         if row.synthetic and row.mask_sha256 in masks_held:
             other = masks_held[row.mask_sha256]
             found.add("leak", f"{row.id} was made on the mask of {other.id} of {other.split}.")
-
-
-def _pictures(files: Files, rows: Sequence[Row], found: Verified) -> Iterator[Progress]:
-    for done, row in enumerate(rows, 1):
-        for name in row.images:
-            if name in files.sizes:
-                _picture(files, row, name, found)
-        for name in row.masks:
-            if name in files.sizes:
-                _mask(files, row, name, found)
-        if done % 50 == 0 or done == len(rows):
-            yield Progress("pictures", done, len(rows))
-
-
-def _picture(files: Files, row: Row, name: str, found: Verified) -> None:
-    try:
-        seen = pictures.picture(files.read(name))
-    except (AugmentError, MaskError) as error:
-        found.add("picture", f"{name}: {error}")
-        return
-    found.counts["picture files"] += 1
-    if (seen.height, seen.width) != (row.height, row.width):
-        found.add(
-            "size", f"{name} is {seen.height}×{seen.width}; {manifest.FILE} says {row.height}×{row.width}."
-        )
-    elif seen.lossless and seen.sha256 != row.image_sha256:
-        found.add("picture", f"{name} is not the picture that {manifest.FILE} describes as {row.id}.")
-    if row.synthetic and not seen.marked:
-        found.add("mark", f"{name} is synthetic and carries no mark trainedAlgorithmicMedia.")
-    if not row.synthetic and seen.marked:
-        found.add("mark", f"{name} is a real picture and is marked as synthetic.")
-    extra = seen.carries - {"XMP", "text"} if row.synthetic else seen.carries
-    if extra:
-        found.add("metadata", f"{name} carries {', '.join(sorted(extra))}, where nothing but pixels was expected.")
-
-
-def _mask(files: Files, row: Row, name: str, found: Verified) -> None:
-    try:
-        seen = pictures.drawn(files.read(name), name)
-    except (AugmentError, MaskError) as error:
-        found.add("mask", f"{name}: {error}")
-        return
-    found.counts["mask files"] += 1
-    if (seen.height, seen.width) != (row.height, row.width):
-        found.add("size", f"{name} is {seen.height}×{seen.width}; its picture is {row.height}×{row.width}.")
-    elif not seen.labels_only:
-        found.add("mask", f"{name} holds grey values; 0 and 255, or labels 0, 1, 2… were expected.")
-    elif seen.lossless and seen.sha256 != row.mask_sha256:
-        found.add("mask", f"{name} is not the mask that {manifest.FILE} describes as that of {row.id}.")
 
 
 def _lists(files: Files, rows: Sequence[Row], found: Verified) -> None:
@@ -288,11 +202,3 @@ def _told(files: Files, name: str, stems: set[str]) -> str | None:
     words |= {word.rpartition(".")[0] for word in words}
     spaced = (stem for stem in stems if not WORDS.fullmatch(stem) and len(stem) > SHORTEST and stem in text)
     return min(words & stems, default=None) or next(spaced, None)
-
-
-def in_words(found: Verified) -> str:
-    """One sentence about what was looked at."""
-    said = [counted(found.counts[what], what.removesuffix("s")) for what in ("files", "pairs") if found.counts[what]]
-    return f"Looked at {' and '.join(said) or 'nothing'}: " + (
-        "all is as it says." if found.good else f"{counted(sum(map(len, found.problems.values())), 'problem')} found."
-    )

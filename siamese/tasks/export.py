@@ -35,7 +35,8 @@ class ExportRequest:
     """What is to be exported.
 
     Args:
-        set: folder of the set. out: the new folder; the key is written beside it, as `<out>.key.csv`.
+        set: folder of the set, or of the job that made it.
+        out: the new folder; the key is written beside it, as `<out>.key.csv`.
         layouts: names in `siamese.export.layouts.LAYOUTS`, one folder each.
         real: with the real pictures of the plan's datasets, in their splits; False: synthetic pictures alone.
         splits: which splits of the real ones.
@@ -78,7 +79,7 @@ def export(request: ExportRequest) -> Iterator[Event]:
         DatasetError: a real dataset with problems. MachineError: disk full or folder not writable.
     """
     _new(request)
-    set = SetFolder(request.set)
+    set = export_guards.folder_of(request.set)
     head = set.head()
     roots = export_guards.real_roots(head, request.workspace) if request.real else {}
     yield from export_guards.check(set, head)
@@ -91,8 +92,11 @@ def export(request: ExportRequest) -> Iterator[Event]:
     leaks = export_guards.no_leak(set, head, request.workspace, chosen)
     if not roots:
         yield Notice("The set is exported alone: no real dataset stands beside it.")
+    if not export_card.compared(set):
+        yield Notice(export_card.NOT_COMPARED)
     side = head.checkpoints[0].size if request.square else None
-    found = pairs.of(set, chosen, roots, request.splits, request.keep_stems, side)
+    binary = not head.classes
+    found = pairs.of(set, chosen, roots, request.splits, request.keep_stems, side, binary)
     with writing(request.out):
         private_folder(request.out.absolute().parent)
         making = Path(tempfile.mkdtemp(prefix=".adding-", dir=request.out.absolute().parent))
@@ -158,7 +162,8 @@ def _fill(
 ) -> Iterator[Progress]:
     """Write everything of the export below `making`."""
     title = request.title or head.plan.name
-    options = Options(title, number=request.number, prompt=request.prompt, mark=_mark)
+    classes = head.classes or Options.classes
+    options = Options(title, classes, request.number, request.prompt, _mark)
     recorded, written = _Recorded(found), {}
     for done, name in enumerate(request.layouts):
         yield Progress(name, done, len(request.layouts))

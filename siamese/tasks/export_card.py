@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from siamese.atomic import read_capped
-from siamese.augment.folder import GATE, Head, SetFolder
+from siamese.augment.folder import Head, SetFolder
 from siamese.counted import counted
 from siamese.data import seen
 from siamese.errors import CheckpointError
 from siamese.export import card, croissant
 from siamese.export.manifest import Row
 from siamese.export.pairs import Written
+from siamese.gate import report
 from siamese.gate.cost import cost
+from siamese.gate.report import Outcome
 from siamese.gate.rules import Standing
 from siamese.gate.rules import read as read_rules
 from siamese.shipped import find
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from siamese.tasks.export import ExportRequest
 
 CARD = "card.md"
+NOT_COMPARED = "Not compared: whether there are copies of training pictures in this set is not known."
 
 
 def about(
@@ -39,7 +41,7 @@ def about(
     leaks: Sequence[str],
 ) -> card.About:
     """Everything that the card says."""
-    told = _gate(set)
+    outcome = report.read(set)
     return card.About(
         title=title,
         counts={
@@ -50,8 +52,8 @@ def about(
         generators=[_generator(one.where, one.name, one.sha256) for one in head.checkpoints],
         masks=_masks(head, rows),
         gate=_losses(set, standing, rows),
-        copies=_sentences(told, "copies"),
-        closeness=_sentences(told, "closeness"),
+        copies=_copies(outcome),
+        closeness=_closeness(outcome),
         rating=_rating(rows),
         leaks=leaks,
         layouts={name: one.notes for name, one in written.items()},
@@ -61,6 +63,12 @@ def about(
         contact=request.contact,
         version=version(),
     )
+
+
+def compared(set: SetFolder) -> bool:
+    """Has the gate looked for copies of training pictures?"""
+    outcome = report.read(set)
+    return outcome is not None and outcome.copies is not None
 
 
 def head_of(about: card.About, published: str) -> croissant.About:
@@ -176,16 +184,25 @@ def _rating(rows: Sequence[Row]) -> str:
     return f"{len(rated)} of {len(shares)} synthetic pictures were rated; on average {mean:.0%} took one for real."
 
 
-def _gate(set: SetFolder) -> dict:
-    try:
-        found = json.loads(read_capped(set.root / GATE))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _copies(outcome: Outcome | None) -> list[str]:
+    if outcome is None or outcome.copies is None:
+        return [NOT_COMPARED]
+    found = outcome.copies
+    kinds = ", ".join(f"{kind}: {caught} of {planted}" for kind, (caught, planted) in found.by_kind.items())
+    return [*found.sentences, *([f"Planted copies caught, by kind: {kinds}."] if kinds else [])]
 
 
-def _sentences(told: dict, part: str) -> list[str]:
-    """Sentences of a part of gate.json."""
-    found = told.get(part)
-    said = found.get("sentences") if isinstance(found, dict) else found
-    return [str(one) for one in said] if isinstance(said, list) else []
+def _closeness(outcome: Outcome | None) -> list[str]:
+    found = outcome.closeness if outcome else None
+    if outcome is None or found is None:
+        return []
+    told = (
+        ("SD between pictures at 32 px, grey levels", found.pixels, found.real_pixels),
+        (f"Mean distance between two pictures ({outcome.segmenter})", found.spread, found.real_spread),
+        (f"KID against real pictures ({outcome.segmenter})", found.kid, found.floor),
+    )
+    return [
+        f"{title}: {own.words()}; real against real: {real.words() if real else 'not at hand'}."
+        for title, own, real in told
+        if own is not None
+    ]

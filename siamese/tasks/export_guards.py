@@ -49,6 +49,11 @@ def check(set: SetFolder, head: Head) -> Iterator[Progress]:
     yield from _unchanged(set)
 
 
+def folder_of(path: Path) -> SetFolder:
+    """The set in a folder, or in that of the job that made it."""
+    return next((s for s in (SetFolder(path), SetFolder(path / "set")) if s.begun), SetFolder(path))
+
+
 def standing(set: SetFolder) -> dict[str, Standing]:
     """Id → how it stands under the rules in force."""
     return rules.standing(set)

@@ -14,7 +14,7 @@ from PIL import Image
 from siamese.errors import AugmentError
 from siamese.export import marks
 from siamese.tasks import png
-from tests.export.conftest import picture
+from tests.export.small import picture
 
 PIXELS = picture(1, 20, 30)
 PNG = cv2.imencode(".png", PIXELS[:, :, ::-1])[1].tobytes()
