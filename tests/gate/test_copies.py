@@ -1,0 +1,90 @@
+"""The copy check: finds what is planted, leaves strangers alone, says what it compared with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from siamese.errors import AugmentError
+from siamese.gate import copies, planted
+from siamese.segmentation import judge as judges
+from siamese.segmentation.judge import Judge
+from tests.conftest import draw_case
+
+SIZE = 128
+
+
+def drawn(seeds: range) -> copies.Known:
+    cases = [draw_case(seed, SIZE) for seed in seeds]
+    return copies.Known(
+        np.stack([picture for picture, _ in cases]),
+        np.stack([mask for _, mask in cases]),
+        np.stack([np.full(32, seed, np.uint8) for seed in seeds]),
+        tuple(f"case{seed}" for seed in seeds),
+        tuple(f"patient{seed}" for seed in seeds),
+    )
+
+
+TRAINING, HELD_OUT, STRANGERS = drawn(range(24)), drawn(range(100, 120)), drawn(range(200, 216))
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return judges.load("polyp-segmenter")
+
+
+@pytest.fixture(scope="module")
+def check(judge: Judge) -> copies.CopyCheck:
+    return copies.prepare(judge, TRAINING, HELD_OUT)
+
+
+def test_planted_copies_are_caught_by_kind_and_strangers_are_not(check: copies.CopyCheck) -> None:
+    planting = planted.plant(TRAINING, 18, seed=1)
+    found = planted.caught(check, planting)
+    assert (found.n, found.of) == (18, 18)
+    assert found.by_kind == dict.fromkeys(planted.KINDS, (3, 3))
+    assert sum(score.flagged for score in check.score(STRANGERS.images, STRANGERS.masks)) <= 2
+
+
+def test_a_copy_names_the_training_picture_and_what_found_it(check: copies.CopyCheck) -> None:
+    score = check.score(TRAINING.images[5:6, :, ::-1], TRAINING.masks[5:6, :, ::-1])[0]
+    assert (score.row, score.stem, score.of) == (5, "case5", "05" * 32)
+    assert score.flagged and score.by in check.limits
+
+
+def test_an_empty_mask_is_compared_whole(check: copies.CopyCheck) -> None:
+    nothing = np.zeros((2, SIZE, SIZE), np.uint8)
+    images = np.stack([TRAINING.images[3], STRANGERS.images[3]])
+    assert [score.flagged for score in check.score(images, nothing)] == [True, False]
+
+
+def test_held_out_pictures_of_a_training_picture_are_left_out_and_said(judge: Judge) -> None:
+    """A limit that stood on copies would let copies through."""
+    mixed = replace(HELD_OUT, images=HELD_OUT.images.copy())
+    mixed.images[:2] = TRAINING.images[:2]
+    check = copies.prepare(judge, TRAINING, mixed)
+    assert check.n == 18
+    assert any("2 held-out pictures of 20 left out" in note for note in check.notes)
+    assert check.score(TRAINING.images[9:10], TRAINING.masks[9:10])[0].flagged
+
+
+def test_the_shipped_index_alone_says_so(judge: Judge) -> None:
+    check = copies.prepare(judge, None, HELD_OUT)
+    assert list(check.limits) == [copies.JUDGE]
+    assert "1806 training pictures" in check.compared and "features alone" in check.compared
+    score = check.score(STRANGERS.images[:1], STRANGERS.masks[:1])[0]
+    assert score.stem == "" and len(score.of) == 64
+
+
+def test_nothing_to_compare_with_is_an_error_that_names_the_cure(judge: Judge) -> None:
+    bare = Judge(judge.segmenter, judge.recipe, judge.sha256, None)
+    with pytest.raises(AugmentError, match="name the real dataset in the plan"):
+        copies.prepare(bare, None, HELD_OUT)
+
+
+def test_the_words_never_promise_privacy(check: copies.CopyCheck) -> None:
+    assert check.sentence(0).startswith("No copy found by")
+    assert "may be copies" in check.sentence(3)
+    assert "private" not in check.sentence(0) + check.sentence(3)
