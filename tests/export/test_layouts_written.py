@@ -164,6 +164,30 @@ def test_kvasir_has_the_published_files(written):
     assert any("> 127" in note for note in answer.notes) and any("train.txt" in note for note in answer.notes)
 
 
+def test_jpeg_masks_are_exact_above_127_whatever_is_drawn(tmp_path):
+    draw = np.random.default_rng(3)
+    shapes = [draw.integers(0, 2, (64, 80)), np.indices((64, 80)).sum(0) % 2, draw.random((64, 80)) > 0.97]
+    drawn = [np.asarray(shape, np.uint8) for shape in shapes]
+    made = [
+        Entry(f"r{k:06d}", f"r{k:06d}", "train", False, "ward", "x", lambda label=label: (picture(3), label))
+        for k, label in enumerate(drawn)
+    ]
+    LAYOUTS["kvasir"].write(Pairs(made), tmp_path, OPTIONS)
+    assert all(
+        ((grey(tmp_path / f"masks/r{k:06d}.jpg") > 127) == (label > 0)).all() for k, label in enumerate(drawn)
+    )
+
+
+def test_nothing_is_written_over(tmp_path):
+    own = Entry(**{**vars(entry("r000003")), "name": "ISIC_80000004"})
+    with pytest.raises(AugmentError, match="is there already"):
+        LAYOUTS["isic"].write(Pairs([own, entry("r000004")]), tmp_path, OPTIONS)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.*")}
+    with pytest.raises(AugmentError, match="choose an empty folder"):
+        LAYOUTS["isic"].write(Pairs([own]), tmp_path, OPTIONS)
+    assert before == {file: file.read_bytes() for file in tmp_path.rglob("*.*")}
+
+
 def test_nnunet_has_one_split_with_real_pictures_alone_in_its_validation(written):
     root = written["nnunet"][0] / "Dataset501_MyFirstSet"
     about = json.loads((root / "dataset.json").read_text("utf-8"))
@@ -177,6 +201,13 @@ def test_nnunet_has_one_split_with_real_pictures_alone_in_its_validation(written
 def test_nnunet_without_validation_says_what_to_do(tmp_path):
     answer = LAYOUTS["nnunet"].write(Pairs([entry("r000003"), entry("s000004")]), tmp_path, OPTIONS)
     assert not list(tmp_path.rglob("splits_final.json")) and any('"all"' in note for note in answer.notes)
+
+
+def test_nnunet_numbers_end_at_999(tmp_path):
+    with pytest.raises(AugmentError, match="from 1 to 999, not 1000"):
+        LAYOUTS["nnunet"].write(pairs(), tmp_path, Options(number=1000))
+    LAYOUTS["nnunet"].write(pairs(), tmp_path, Options(number=7, title="Überall, Größe"))
+    assert [folder.name for folder in tmp_path.iterdir()] == ["Dataset007_BerallGrE"]
 
 
 def test_imagefolder_lists_both_columns_of_files(written):

@@ -17,12 +17,16 @@ def write(out: Path, name: str, data: bytes) -> str:
     """Put `data` at `out`/`name`, folders included; answers `name`.
 
     Raises:
-        MachineError: disk full or folder not writable.
+        AugmentError: there is such a file already. MachineError: disk full or folder not writable.
     """
     path = out / name
-    with writing(out):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    try:
+        with writing(out):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(data)
+    except FileExistsError:
+        raise AugmentError(f"{path} is there already; choose an empty folder, or keep no names.") from None
     return name
 
 

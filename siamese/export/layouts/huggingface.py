@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
-GROUP = 100  # rows written together
+GROUP = 16 << 20  # bytes of pictures written together
 FEATURES = {
     "image": {"_type": "Image"},
     "mask": {"_type": "Image"},
@@ -71,6 +71,7 @@ def write_parquet(pairs: Iterable[Pair], out: Path, options: Options) -> Written
     schema = pyarrow.schema(columns, metadata={"huggingface": about})
     found, names = {}, {}
     waiting: dict[str, list[dict[str, object]]] = defaultdict(list)
+    size: dict[str, int] = defaultdict(int)
     writers: dict[str, pyarrow.parquet.ParquetWriter] = {}
     with writing(out), ExitStack() as stack:
         (out / "data").mkdir(parents=True, exist_ok=True)
@@ -80,6 +81,7 @@ def write_parquet(pairs: Iterable[Pair], out: Path, options: Options) -> Written
                 opened = pyarrow.parquet.ParquetWriter(out / name, schema, compression="none")
                 writers[name] = stack.enter_context(opened)
             writers[name].write_table(pyarrow.Table.from_pylist(waiting.pop(name), schema))
+            size[name] = 0
 
         for pair in checked(pairs):
             name = f"data/{SPLITS[pair.split]}-00000-of-00001.parquet"
@@ -87,7 +89,8 @@ def write_parquet(pairs: Iterable[Pair], out: Path, options: Options) -> Written
             mask = {"bytes": png(files.values(pair, options)), "path": f"{pair.name}_mask.png"}
             row = {"image": image, "mask": mask, "id": pair.id, "is_synthetic": pair.synthetic}
             waiting[name].append(row)
-            if len(waiting[name]) == GROUP:
+            size[name] += len(pair.picture)
+            if size[name] >= GROUP:
                 flush(name)
             found[pair.id], names[pair.id] = (name, name), pair.name
         for name in list(waiting):

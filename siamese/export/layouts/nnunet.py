@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
+from siamese.errors import AugmentError
 from siamese.export.layouts import files
 from siamese.export.pairs import Options, Pair, Written, checked
 
@@ -18,7 +19,14 @@ def write(pairs: Iterable[Pair], out: Path, options: Options) -> Written:
     """Write the pairs below `out`/DatasetNNN_Name: train and val as Tr, test as Ts.
 
     One split: five folds would need five generators, each kept from its own fold's validation pictures.
+
+    Raises:
+        AugmentError: a number that nnU-Net does not know.
     """
+    if not 1 <= options.number <= 999:
+        raise AugmentError(
+            f"nnU-Net numbers its datasets from 1 to 999, not {options.number}; choose one that is free."
+        )
     top = f"Dataset{options.number:03d}_{_word(options.title)}"
     found, names = {}, {}
     cases: dict[str, list[str]] = {"train": [], "val": [], "test": []}
@@ -52,7 +60,7 @@ def write(pairs: Iterable[Pair], out: Path, options: Options) -> Written:
             f"nnUNet_preprocessed/{top}: copy it there before training, and train fold 0. Never let it deal five folds "
             "itself: the generator has seen the pictures that would be validated on."
         )
-    else:
+    elif heights[True]:
         notes.append(
             "There are no validation pictures, so no split is given. nnU-Net would deal five folds with synthetic "
             'pictures in their validation: train with the fold "all" instead.'
