@@ -9,22 +9,25 @@ import sys
 
 import typer
 
-from siamese.commands import checkpoint, data, evaluate, export, jobs, study
+from siamese.commands import checkpoint, data, evaluate, export, gate, jobs, study
 from siamese.commands.doctor import doctor
 from siamese.commands.fetch import fetch
 from siamese.commands.sample import sample
+from siamese.commands.synthesize import synthesize
 from siamese.commands.train import train
 from siamese.errors import SiameseError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Siamese Studio: masks to tissue.")
 app.command()(train)
 app.command()(sample)
+app.command()(synthesize)
 app.command()(fetch)
 app.command()(doctor)
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(export.app, name="export")
+app.add_typer(gate.app, name="gate")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(study.app, name="study")
 

@@ -25,6 +25,7 @@ FOLDERS = {
     "train": ("--run", RUN),
     "evaluate": ("--out", RUN),
     "sample": ("--out", f"{RUN}/pictures"),
+    "synthesize": ("--out", f"{RUN}/set"),
     "export": ("--out", f"{RUN}/export"),
 }
 
@@ -141,12 +142,14 @@ def note(folder: Path) -> bool:
     (folder / ENDED).unlink(missing_ok=True)
     words = list(sys.argv[1:])
     if words[:1] and words[0] in FOLDERS and not (folder / FILE).exists():
-        option = FOLDERS[words[0]][0]
+        option, inside = FOLDERS[words[0]]
         for k, word in enumerate(words):
             if k and words[k - 1] == option:
-                words[k] = RUN
+                words[k] = inside
             elif word.startswith(option + "="):
-                words[k] = f"{option}={RUN}"
+                words[k] = f"{option}={inside}"
+        if not any(word.partition("=")[0] == option for word in words):  # the verb chose this folder itself
+            words += [option, inside]
         now = time.time()
         request = Request(
             words[0], tuple(words), folder.name, created=now, queued=now, cwd=_working_folder(), shell=True

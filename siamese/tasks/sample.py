@@ -95,35 +95,9 @@ def sample(loaded: Loaded, mask: Mask, request: SampleRequest) -> Iterator[Notic
         RecipeError: the checkpoint knows no such style, or no words; seed out of range; a prompt too long.
         CheckpointError: a prompt that was not trained, and the text encoder of the training is not here.
     """
-    recipe = loaded.model.recipe
-    style = _style(loaded, request.style)
-    words = _words(loaded, request.prompt)
-    for seed in request.seeds:
-        if not 0 <= seed <= LARGEST_SEED:
-            raise RecipeError(f"Seed {seed} is out of range; choose a whole number from 0 to {LARGEST_SEED}.")
-    used = mask.resized(recipe.size)
-    for note in used.notes:
+    conditions, used, facts = _prepared(loaded, [mask], request)
+    for note in used[0].notes:
         yield Notice(note)
-    guidance = recipe.sampling.guidance if request.guidance is None else request.guidance
-    facts: Facts = {
-        "checkpoint": loaded.name,
-        "checkpoint_sha256": loaded.sha256,
-        "mask_sha256": mask.digest,
-        "guidance": guidance,
-        "steps": request.steps,
-        "sampler": request.sampler,
-        "style": style,
-        **({} if request.prompt is None else {"prompt": request.prompt}),
-        "corner_box": int(request.corner_box),
-        "size": recipe.size,
-        "device": loaded.model.device.type,
-        "precision": precision_name(loaded.model.dtype),
-        "torch": torch.__version__,
-        "diffusers": diffusers.__version__,
-        "siamese_studio": VERSION,
-        "synthetic": "yes: not a patient's picture, not for diagnosis",
-    }
-    conditions = _Conditions(loaded, used, style, request, guidance, words)
     total, begun, done = len(request.seeds) * request.steps, time.monotonic(), 0
     for start in range(0, len(request.seeds), request.batch):
         seeds = request.seeds[start : start + request.batch]
@@ -136,7 +110,62 @@ def sample(loaded: Loaded, mask: Mask, request: SampleRequest) -> Iterator[Notic
         images = conditions.decode(z, seeds)
         seconds = (time.monotonic() - group_begun) / len(seeds)
         for seed, image in zip(seeds, images, strict=True):
-            yield SampleResult(image, used, seed, {"seed": seed, **facts}, seconds)
+            yield SampleResult(image, used[0], seed, {"seed": seed, **facts[0]}, seconds)
+
+
+def sample_many(loaded: Loaded, masks: Sequence[Mask], request: SampleRequest) -> list[SampleResult]:
+    """Pictures of different masks, one seed each, computed together whatever `request.batch` says.
+
+    The same masks and seeds in the same order give the same bytes; in another company a picture may differ by rounding.
+
+    Raises:
+        RecipeError, CheckpointError: as `sample`.
+    """
+    begun = time.monotonic()
+    conditions, used, facts = _prepared(loaded, masks, request)
+    *_, z = conditions.estimates(request.seeds)
+    images = conditions.decode(z, request.seeds)
+    seconds = (time.monotonic() - begun) / len(masks)
+    return [
+        SampleResult(image, mask, seed, {"seed": seed, **about}, seconds)
+        for image, mask, seed, about in zip(images, used, request.seeds, facts, strict=True)
+    ]
+
+
+def _prepared(
+    loaded: Loaded, masks: Sequence[Mask], request: SampleRequest
+) -> tuple[_Conditions, list[Mask], list[Facts]]:
+    """What the pictures are computed from, the masks at the model's size, and the facts of each but its seed."""
+    recipe = loaded.model.recipe
+    style = _style(loaded, request.style)
+    words = _words(loaded, request.prompt)
+    for seed in request.seeds:
+        if not 0 <= seed <= LARGEST_SEED:
+            raise RecipeError(f"Seed {seed} is out of range; choose a whole number from 0 to {LARGEST_SEED}.")
+    guidance = recipe.sampling.guidance if request.guidance is None else request.guidance
+    facts = [
+        {
+            "checkpoint": loaded.name,
+            "checkpoint_sha256": loaded.sha256,
+            "mask_sha256": mask.digest,
+            "guidance": guidance,
+            "steps": request.steps,
+            "sampler": request.sampler,
+            "style": style,
+            **({} if request.prompt is None else {"prompt": request.prompt}),
+            "corner_box": int(request.corner_box),
+            "size": recipe.size,
+            "device": loaded.model.device.type,
+            "precision": precision_name(loaded.model.dtype),
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+            "siamese_studio": VERSION,
+            "synthetic": "yes: not a patient's picture, not for diagnosis",
+        }
+        for mask in masks
+    ]
+    used = [mask.resized(recipe.size) for mask in masks]
+    return _Conditions(loaded, used, style, request, guidance, words), used, facts
 
 
 def _style(loaded: Loaded, style: str | None) -> str:
@@ -167,12 +196,16 @@ def _words(loaded: Loaded, prompt: str | None) -> Tensor | None:
 
 
 class _Conditions:
-    """What stays the same for every picture of one request; the hint is encoded once."""
+    """What stays the same at every step of one request; each hint is encoded once.
+
+    Args:
+        masks: one for all seeds, or one for each.
+    """
 
     def __init__(
         self,
         loaded: Loaded,
-        mask: Mask,
+        masks: Sequence[Mask],
         style: str,
         request: SampleRequest,
         guidance: float,
@@ -186,7 +219,8 @@ class _Conditions:
         if not request.corner_box:
             view = view & batches.OUTSIDE
         with torch.no_grad():
-            self.hint = self.model.dhi(torch.from_numpy(mask.hint(recipe.size))[None].to(device, dtype))
+            hints = [torch.from_numpy(mask.hint(recipe.size))[None].to(device, dtype) for mask in masks]
+            self.hint = torch.cat([self.model.dhi(hint) for hint in hints])
             self.frame = batches.to_frame([view], recipe.latent_size).to(device, dtype)
             styles = torch.tensor([recipe.styles.index(style)], device=device)
             self.context = self.model.guided_context(styles, request.corner_box)
