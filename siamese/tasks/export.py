@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from siamese.atomic import private_folder
 from siamese.augment.folder import Head, SetFolder
-from siamese.augment.item import Item
-from siamese.counted import counted
 from siamese.data.dataset import Split
 from siamese.errors import AugmentError, writing
 from siamese.events import Done, Event, Notice, Progress, Saved
@@ -26,8 +23,10 @@ from siamese.export import archive, card, croissant, key, lists, manifest, marks
 from siamese.export.layouts import DEFAULT, LAYOUTS
 from siamese.export.pairs import SPLITS, Options, Pair, Pairs, Written
 from siamese.gate.rules import Standing
-from siamese.masks.mask import Mask
-from siamese.tasks import export_card, export_guards
+from siamese.tasks import export_card, export_guards, export_rows
+from siamese.tasks.export_rows import Pixels
+
+PAUSE = 0.5  # seconds between two looks at how far a layout is
 
 
 @dataclass(frozen=True)
@@ -102,11 +101,11 @@ def export(request: ExportRequest) -> Iterator[Event]:
         making = Path(tempfile.mkdtemp(prefix=".adding-", dir=request.out.absolute().parent))
     try:
         yield from _fill(making, request, set, head, found, standing, leaks)
-        beside = key.write(request.out, key.content(_origins(found, set)))
         making.chmod(0o755)
+        if request.out.exists():  # made meanwhile; a rename would replace an empty folder
+            raise AugmentError(f"{request.out} is there already; choose another folder.")
+        beside = key.write(request.out, key.content(_origins(found, set)))
         with writing(request.out):
-            if request.out.exists():  # made meanwhile; a rename would replace an empty folder
-                raise AugmentError(f"{request.out} is there already; choose another folder.")
             making.rename(request.out)
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
@@ -130,25 +129,57 @@ def _new(request: ExportRequest) -> None:
         raise AugmentError(
             f"No layout {', '.join(unknown) or 'was chosen'}; choose from: {', '.join(LAYOUTS)}."
         )
+    if request.out.resolve().is_relative_to(request.set.resolve()):
+        raise AugmentError(f"{request.out} lies inside the set; choose a folder beside it.")
     for path in (request.out, *([zip_path(request.out)] if request.zip else ())):
         if path.exists():
             raise AugmentError(f"{path} is there already; choose another folder. Nothing was changed.")
 
 
-class _Recorded:
-    """Pairs as a layout walks them; what the manifest needs to know of their pixels is noted on the first walk."""
+class _Walk:
+    """Pairs as one layout after the other walks them, in a thread; what the manifest says of their pixels is noted."""
 
-    def __init__(self, found: Pairs):
-        self._found = found
-        self.pixels: dict[str, tuple[int, int, str, str, float]] = {}
+    def __init__(self, found: Pairs, layouts: int):
+        self._found, self._begun = found, time.monotonic()
+        self._total = len(found) * layouts
+        self.pixels: dict[str, Pixels] = {}
+        self.walked, self.stopped = 0, False
 
     def __iter__(self) -> Iterator[Pair]:
         for pair in self._found:
+            if self.stopped:
+                raise _StoppedError
             if pair.id not in self.pixels:
-                picture = cv2.imdecode(np.frombuffer(pair.picture, np.uint8), cv2.IMREAD_COLOR_RGB)
-                digest, labels = manifest.pixels_sha256(picture), Mask(pair.labels)
-                self.pixels[pair.id] = (*picture.shape[:2], digest, labels.digest, _area(pair.labels))
+                self.pixels[pair.id] = export_rows.pixels_of(pair)
             yield pair
+            self.walked += 1
+
+    def progress(self) -> Progress:
+        """How far the walks are."""
+        rate = self.walked / max(time.monotonic() - self._begun, 1e-6)
+        return Progress("layouts", self.walked, self._total, rate, (self._total - self.walked) / max(rate, 1e-6))
+
+
+class _StoppedError(Exception):
+    """Ends a layout that nobody waits for any more."""
+
+
+def _write_layouts(
+    making: Path, names: Sequence[str], options: Options, walk: _Walk
+) -> Generator[Progress, None, dict[str, Written]]:
+    """Write each layout below `making`; closing this ends the one at hand."""
+    written = {}
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for name in names:
+                work = pool.submit(LAYOUTS[name].write, walk, making / name, options)
+                while not wait((work,), PAUSE).done:
+                    yield walk.progress()
+                written[name] = work.result()
+                yield walk.progress()
+        finally:
+            walk.stopped = True
+    return written
 
 
 def _fill(
@@ -164,18 +195,15 @@ def _fill(
     title = request.title or head.plan.name
     classes = head.classes or Options.classes
     options = Options(title, classes, request.number, request.prompt, _mark)
-    recorded, written = _Recorded(found), {}
-    for done, name in enumerate(request.layouts):
-        yield Progress(name, done, len(request.layouts))
-        written[name] = LAYOUTS[name].write(recorded, making / name, options)
-    yield Progress("layouts", len(request.layouts), len(request.layouts))
+    walk = _Walk(found, len(request.layouts))
+    written = yield from _write_layouts(making, request.layouts, options, walk)
     listed = lists.write(found.entries, making / "lists")
     plain = {one.id: one.name for one in found.entries}
     for name, one in written.items():
         if one.names != plain:  # this layout has names of its own
             lists.write(found.entries, making / "lists" / name, one.names)
-    rows = _rows(found, recorded.pixels, written, set, head, standing, request.keep_stems)
-    _leak_free(rows)
+    rows = export_rows.rows(found, walk.pixels, written, set, head, standing, request.keep_stems)
+    export_rows.leak_free(rows)
     text = "".join(manifest.line(row) for row in rows).encode()
     naming_note = naming.WARNING if request.keep_stems else naming.NEUTRAL
     about = export_card.about(request, title, set, head, rows, written, standing, (naming_note, *listed), leaks)
@@ -189,76 +217,8 @@ def _fill(
     yield from sums.write(making)
 
 
-def _area(labels: np.ndarray) -> float:
-    return round(float((labels > 0).mean()), 6)
-
-
 def _mark(data: bytes, pair: Pair) -> bytes:
     return marks.mark(data) if pair.synthetic else data
-
-
-def _rows(
-    found: Pairs,
-    pixels: dict[str, tuple[int, int, str, str, float]],
-    written: dict[str, Written],
-    set: SetFolder,
-    head: Head,
-    standing: dict[str, Standing],
-    stems: bool,
-) -> list[manifest.Row]:
-    items, made, scores = {one.id: one for one in set.items()}, set.made(), set.scores()
-    sources = _source_ids(found, items)
-    rows = []
-    for entry in found.entries:
-        files = [(name, *one.files[entry.id]) for name, one in written.items() if entry.id in one.files]
-        more = {}
-        if entry.synthetic:
-            item, stands = items[entry.id], standing[entry.id]
-            by = head.checkpoints[item.checkpoint]
-            more = {
-                "made": manifest.made_of(item, made[entry.id], by.name, by.sha256),
-                "mask": manifest.mask_of(item, sources[entry.id], stems),
-                "gate": manifest.gate_of(scores[entry.id], stands.verdict, stands.reasons, stands.decision),
-            }
-        rows.append(
-            manifest.Row(
-                entry.id,
-                entry.synthetic,
-                entry.split,
-                entry.dataset,
-                *pixels[entry.id],
-                tuple(f"{name}/{picture}" for name, picture, _ in files if _is_picture(picture)),
-                tuple(f"{name}/{mask}" for name, _, mask in files if _is_picture(mask)),
-                **more,
-            )
-        )
-    return rows
-
-
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(manifest.SUFFIXES)  # Parquet holds many in one file
-
-
-def _source_ids(found: Pairs, items: dict[str, Item]) -> dict[str, str]:
-    """Synthetic id → neutral id of its mask's case: that of the real pair where it is exported too, else m000001."""
-    real = {(one.dataset, one.stem): one.id for one in found.entries if not one.synthetic}
-    sources = {id: items[id].source for id in (one.id for one in found.entries if one.synthetic)}
-    others = sorted({one.sha256 for one in sources.values() if (one.dataset, one.stem) not in real})
-    numbers = {digest: f"m{number:06d}" for number, digest in enumerate(others, 1)}
-    return {id: real.get((one.dataset, one.stem)) or numbers[one.sha256] for id, one in sources.items()}
-
-
-def _leak_free(rows: Sequence[manifest.Row]) -> None:
-    """The last look: no picture of train among those held out, no synthetic mask either."""
-    held_out = [row for row in rows if row.split != "train"]
-    images, masks = {row.image_sha256 for row in held_out}, {row.mask_sha256 for row in held_out if row.area}
-    bad = [row.id for row in rows if row.split == "train" and row.image_sha256 in images]
-    bad += [row.id for row in rows if row.synthetic and row.area and row.mask_sha256 in masks]
-    if bad:
-        raise AugmentError(
-            f"{counted(len(bad), 'pair')} of train shares its picture, or its mask when synthetic, with val or test "
-            f"({', '.join(bad[:5])}); take it off one of the lists of the dataset."
-        )
 
 
 def _origins(found: Pairs, set: SetFolder) -> Iterator[key.Origin]:

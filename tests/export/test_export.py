@@ -14,12 +14,13 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from siamese.augment.folder import SetFolder
-from siamese.augment.item import Decision
-from siamese.errors import AugmentError
-from siamese.events import Done, Notice, Saved
+from siamese.augment.folder import SetFolder, mask_png
+from siamese.augment.item import Decision, line
+from siamese.errors import AugmentError, MachineError
+from siamese.events import Done, Notice, Progress, Saved
 from siamese.export import key, manifest, sums
 from siamese.export.findings import Verified
+from siamese.export.layouts import LAYOUTS
 from siamese.export.verify import verify
 from siamese.masks.mask import Mask
 from siamese.tasks.export import ExportRequest, export
@@ -150,6 +151,7 @@ def test_nothing_is_overwritten_and_no_layout_guessed(gated, tmp_path):
     (tmp_path / "new" / "out").mkdir(parents=True)
     (tmp_path / "new" / "thesis.zip").write_text("years of work")
     refused(ExportRequest(gated.root, tmp_path / "new" / "out"), "is there already")
+    refused(ExportRequest(gated.root, gated.root / "images" / "out"), "lies inside the set")
     refused(ExportRequest(gated.root, tmp_path / "new" / "thesis", zip=True), "thesis.zip is there already")
     refused(ExportRequest(gated.root, tmp_path / "new" / "x", ("voc", "pranet")), "No layout voc; choose from: pranet")
     (tmp_path / "new" / "x.key.csv").write_text("id,of another export")
@@ -157,14 +159,46 @@ def test_nothing_is_overwritten_and_no_layout_guessed(gated, tmp_path):
     assert (tmp_path / "new" / "thesis.zip").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("after", [1, 2, 3, 4])
-def test_an_export_that_is_stopped_leaves_nothing(gated, tmp_path, after):
+@pytest.mark.parametrize("stage", ["look at the set", "layouts", "sums"])
+def test_an_export_that_is_stopped_leaves_nothing(gated, tmp_path, stage):
     (tmp_path / "new").mkdir()
     work = export(ExportRequest(gated.root, tmp_path / "new" / "out", ("pranet", "yolo"), zip=True))
-    for _ in range(after):
-        next(work)
+    while getattr(next(work), "stage", "") != stage:
+        pass
     work.close()
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_stop_reaches_the_layout_at_hand(ward, tmp_path, monkeypatch):
+    made = small.synthesized(tmp_path / "set", ward, 60)
+    monkeypatch.setattr("siamese.tasks.export.PAUSE", 0.001)
+    work = export(ExportRequest(made.root, tmp_path / "new" / "out", tuple(LAYOUTS)))
+    event = next(e for e in work if isinstance(e, Progress) and e.stage == "layouts")
+    assert event.step < event.total == 68 * len(LAYOUTS) and event.seconds_left is not None
+    work.close()
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("room", [0, 30, 60])
+def test_a_full_disk_is_said_and_nothing_is_left(gated, tmp_path, monkeypatch, room):
+    """Full before the first file, among the pictures, and when the manifest is written (after 40 + 5 files)."""
+    (tmp_path / "new").mkdir()
+    opened, files = Path.open, []
+
+    def full(path: Path, mode: str = "r", *more: object, **named: object):
+        if mode in ("xb", "wb"):
+            files.append(path)
+            if len(files) > min(room, 45):
+                raise OSError(28, "No space left on device")
+        return opened(path, mode, *more, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(MachineError, match="disk .* is full"):
+            done(ExportRequest(gated.root, tmp_path / "new" / "out", zip=True))
+    assert list((tmp_path / "new").iterdir()) == [] and (files[-1].name == manifest.FILE) == (room == 60)
+    done(ExportRequest(gated.root, tmp_path / "new" / "out"))
+    assert good(tmp_path / "new" / "out")
 
 
 def test_a_dealt_mask_of_a_registered_test_set_is_a_leak(gated, tmp_path):
@@ -254,3 +288,47 @@ def test_empty_masks_are_no_leak(tmp_path, ward):
     Mask(empty).write(SetFolder(made.root).mask_path("s000001"))
     done(ExportRequest(made.root, tmp_path / "out"))
     assert rows(tmp_path / "out")["s000001"].area == 0 and good(tmp_path / "out")
+
+
+def test_several_classes_stay_apart(tmp_path):
+    data = small.dataset(tmp_path / "ward", 2, 1, 1)
+    (data / "dataset.json").write_text(json.dumps({"classes": ["polyp", "tool"]}))
+    for path in (data / "masks").iterdir():
+        cv2.imwrite(str(path), two_classes(small.mask(len(path.stem), 40, 56).labels, int(path.stem[-1])))
+    made = small.synthesized(tmp_path / "set", data, 4)
+    lines = []
+    for one in made.items():
+        mask = Mask(two_classes(made.mask(one).labels, 5))
+        made.mask_path(one.id).write_bytes(mask_png(mask))
+        lines.append(line(dataclasses.replace(one, mask_sha256=mask.digest)))
+    (made.root / "deal.jsonl").write_text("".join(lines), "utf-8")
+    head = json.loads((made.root / "set.json").read_text("utf-8"))
+    (made.root / "set.json").write_text(json.dumps(head | {"classes": ["polyp", "tool"]}), "utf-8")
+    done(ExportRequest(made.root, tmp_path / "out", ("nnunet", "pranet", "coco")))
+    assert good(tmp_path / "out")
+    masks = [p for row in rows(tmp_path / "out").values() for p in row.masks]
+    assert len(masks) == 16 and all(
+        set(np.unique(cv2.imread(str(tmp_path / "out" / p), cv2.IMREAD_UNCHANGED))) == {0, 1, 2} for p in masks
+    )
+
+
+def two_classes(labels: np.ndarray, row: int) -> np.ndarray:
+    """The mask, and a bar of class 2."""
+    labels = labels.copy()
+    labels[row : row + 3, 1:50] = 2
+    return labels
+
+
+@pytest.mark.soak
+def test_900_masks_in_every_layout(tmp_path):
+    data = small.dataset(tmp_path / "ward", 300, 30, 30)
+    made = small.synthesized(tmp_path / "set", data, 900)
+    shas = set()
+    for name in ("one", "two"):
+        done(ExportRequest(made.root, tmp_path / name, tuple(LAYOUTS), zip=True))
+        *_, found = verify(tmp_path / f"{name}.zip")
+        assert found.good, found.sentences()
+        shas.add(sha(tmp_path / f"{name}.zip"))
+    assert len(shas) == 1 and len(rows(tmp_path / "one")) == 1260
+    lists = {p.stem: p.read_text().split() for p in (tmp_path / "one" / "lists").glob("*.txt")}
+    assert len(lists["real_plus_synthetic_3x"]) == 1200 and len(lists["real_duplicated"]) == 600
