@@ -13,7 +13,7 @@ from siamese.workspace import Workspace
 from tests.conftest import TINY
 
 SHORT = ("--precision", "fp32", "--set", 'stages=["autoencoder"]')
-LONG = (*SHORT, "--set", "train_autoencoder.steps=1000000")
+LONG = (*SHORT, "--set", "train_autoencoder.steps=1000000", "--set", "train_autoencoder.checkpoint_every=5")
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def process(job: Job, who: str) -> int:
     return request.read_json(job.folder / "process.json")[who]["pid"]
 
 
-def test_one_at_a_time_stopped_killed_and_resumed(jobs: Jobs, small_dataset: Path) -> None:
+def test_one_at_a_time_killed_and_resumed(jobs: Jobs, small_dataset: Path) -> None:
     first = jobs.submit("train", tiny(small_dataset, *LONG), "First try!", owner="anna")
     second = jobs.submit("train", tiny(small_dataset, "--set", "sise=64"), "Second")
     third = jobs.submit("train", tiny(small_dataset), "Third")
@@ -41,7 +41,7 @@ def test_one_at_a_time_stopped_killed_and_resumed(jobs: Jobs, small_dataset: Pat
     third.cancel()
     until(third, lambda: third.status().state == "stopped")
     assert third.status().reason == "Cancelled before its turn came."
-    until(first, lambda: saves(first, 20))
+    until(first, lambda: saves(first, 5))
     assert first.status().state == "running"
     assert (second.status().state, second.status().ahead) == ("queued", 1)
     with pytest.raises(SiameseError, match="at work or waiting already"):
@@ -49,34 +49,26 @@ def test_one_at_a_time_stopped_killed_and_resumed(jobs: Jobs, small_dataset: Pat
     shown = [e for e in disk.entries(jobs.workspace, "anna") if e.kind == "run"]
     assert {e.title for e in shown if e.note == "at work now"} == {first.id, second.id}
 
-    first.cancel()
-    until(first, lambda: not first.status().active)
-    assert first.status().state == "stopped" and first.status().resumable
-    at = newest(first.folder)[1]
-    until(second, lambda: second.status().state == "failed")  # its turn came only now
-    ended = [request.read_json(job.folder / "ended.json") for job in (first, second)]
-    assert ended[0]["at"] <= ended[1]["at"] and ended[1]["code"] == 2
-    assert "sise is unknown; did you mean 'size'?" in second.reason
-    assert not (third.folder / "process.json").exists()  # it never ran
-
-    first.resume()
-    until(first, lambda: saves(first, at + 20))
     os.kill(process(first, "runner"), signal.SIGKILL)
-    assert first.status().state == "running"  # the child holds the turn
+    assert (first.status().state, second.status().state) == ("running", "queued")  # the child holds the turn
     os.kill(process(first, "child"), signal.SIGKILL)
     until(first, lambda: first.status().state == "interrupted")
     at = newest(first.folder)[1]
     assert f"goes on from step {at} of stage autoencoder" in first.reason
     assert Jobs(jobs.workspace).recover() == []  # half-done work waits for a person
+    until(second, lambda: second.status().state == "failed")  # its turn came only now
+    assert request.read_json(second.folder / "ended.json")["code"] == 2
+    assert "sise is unknown; did you mean 'size'?" in second.reason
+    assert not (third.folder / "process.json").exists()  # it never ran
 
     jobs.find(first.id).resume([f"train_autoencoder.steps={at + 3}"])
     until(first, lambda: first.status().state == "finished")
     seen = history.read(first.folder)
     steps = [step for step, _ in seen.series("autoencoder", "L1")]
     assert steps == list(range(1, steps[-1] + 1)) and steps[-1] >= at + 3
-    assert len(seen.sessions) == 3 and seen.done[-1].complete
+    assert len(seen.sessions) == 2 and seen.done[-1].complete
     assert [path for _, path in seen.saved if path.is_dir()][-1].name == f"autoencoder-{at + 3:07d}"
-    assert first.log()[0].count("$ siamese train") == 3
+    assert first.log()[0].count("$ siamese train") == 2
     with pytest.raises(SiameseError, match="finished"):
         jobs.find(first.id).resume()
 
