@@ -16,7 +16,7 @@ from siamese.events import Scalars
 from siamese.tasks.train import TrainRequest, train
 from tests.conftest import ROOT, TINY
 
-STEPS = 8
+STEPS = 5
 SETTINGS = [
     'stages=["base","siamese"]',
     f"train_base.steps={STEPS}",

@@ -33,9 +33,12 @@ def request_(
     tiny_run: tuple[Path, list], split_dataset: Path, feature_net: Path, tmp_path_factory
 ) -> EvaluateRequest:
     folder = tmp_path_factory.mktemp("evaluate")
+    source, quick = tiny_run[0] / "checkpoints" / "siamese-0000040", folder / "quick"
+    published = siamese("checkpoint", "publish", source, quick, "--set", "sampling.steps=4")
+    assert published.returncode == 0, published.stderr
     judge.publish(tiny_run[0] / "checkpoints" / "segmenter-0000020", folder / "judge")
     return EvaluateRequest(
-        checkpoint=str(tiny_run[0] / "checkpoints" / "siamese-0000040"),
+        checkpoint=str(quick),
         data=(split_dataset,),
         out=folder / "out",
         seeds=(1, 2),
