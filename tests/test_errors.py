@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
 
 from siamese.errors import DatasetError, MachineError, writing
-from tests.conftest import ROOT, TINY
+from tests.conftest import TINY
+from tests.shell import siamese
 
 
 def test_a_full_disk_is_a_sentence_for_plain_files() -> None:
@@ -43,19 +43,8 @@ def test_training_on_a_full_disk_keeps_the_last_good_checkpoint(small_dataset: P
     ).returncode:
         pytest.skip("this machine lets nobody mount")
     try:
-        words = [
-            "train",
-            str(TINY),
-            "--data",
-            str(small_dataset),
-            "--run",
-            str(disk / "run"),
-            "--precision",
-            "fp32",
-        ]
-        done = subprocess.run(
-            [sys.executable, "-m", "siamese", *words], cwd=ROOT, capture_output=True, text=True, timeout=300
-        )
+        words = ["train", TINY, "--data", small_dataset, "--run", disk / "run", "--precision", "fp32"]
+        done = siamese(*words)
         assert done.returncode == 2, done.stderr
         assert "is full; free some space" in done.stderr.splitlines()[-1]
         points = list((disk / "run" / "checkpoints").glob("[a-z]*-*"))
