@@ -44,7 +44,7 @@ class HeldOut:
 
     Args:
         cases: N. bits: (8N,256) uint64, 128 × 128 each, the 8 orientations of a case in a row. areas: (8N,) pixels.
-        datasets: names of those that were read. unread: of those that could not be.
+        datasets: names of those that have such masks. unread: of those that could not be read.
     """
 
     cases: tuple[Case, ...]
@@ -84,7 +84,7 @@ def read(roots: Sequence[Path], needed: Sequence[Path] = ()) -> HeldOut:
                 raise
             unread.append(root.name)
             continue
-        names.append(root.name)
+        names += [root.name] if found else []
         for case, labels in found:
             cases.append(case)
             for turned in orientations(labels):

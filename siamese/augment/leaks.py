@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -87,8 +88,18 @@ def check(plan: Plan, checkpoints: Sequence[Path], sources: Sources, registered:
     """
     registered = [root.resolve() for root in registered]
     real = real_of(plan, sources, registered)
-    held_out = heldout.read((*real, *registered), real)
+    held_out = held_out_of(plan, sources, registered)
     return check_pictures(plan, checkpoints, real, registered) + check_sources(sources, held_out)
+
+
+def held_out_of(plan: Plan, sources: Sources, registered: Sequence[Path]) -> HeldOut:
+    """The val and test masks that no mask of the set may equal: of the real datasets, the lenders, and all registered.
+
+    Raises:
+        AugmentError, DatasetError: as `check`.
+    """
+    needed = tuple(dict.fromkeys((*real_of(plan, sources, registered), *sources.roots)))
+    return heldout.read((*needed, *(root.resolve() for root in registered)), needed)
 
 
 def real_of(plan: Plan, sources: Sources, registered: Sequence[Path]) -> tuple[Path, ...]:
@@ -122,14 +133,14 @@ def check_pictures(
         DatasetError: val or test pictures that cannot be read, all of a dataset at once.
         CheckpointError: missing or damaged.
     """
-    pictures = [one for root in real for one in _pictures(root)]
+    pictures = [one for root in real for split in heldout.SPLITS for one in _pictures(root, split)]
     if not pictures:
         why = "the real datasets have no val or test list" if real else "the plan names no real dataset"
         return Leaks(looked_at=(f"No val or test picture was looked for: {why}.",))
     about = f"{counted(len(pictures), 'val or test picture')} of {', '.join(root.name for root in real)}"
     problems, looked_at = [], []
     for folder in map(find, checkpoints):
-        name, known = folder.name, seen.read(folder)
+        name, known = seen.called(folder.resolve()), seen.read(folder)
         found = _seen_by(known, pictures, (*real, *at_hand))
         for (of, split), stems in _grouped((case, case.stem) for case in found).items():
             problems.append(
@@ -138,7 +149,7 @@ def check_pictures(
             )
         looked_at.append(
             f"{about} compared with the digests of {counted(len(known), 'training picture')} of {name} (exact, and "
-            f"64-bit difference hash, 8 orientations): {len(found) or 'none'} found."
+            f"64-bit difference hash in 8 orientations): {len(found) or 'none'} found."
         )
         if takes_prompts(folder):
             looked_at.append(f"What the base of {name}, Stable Diffusion, was trained on cannot be told.")
@@ -147,6 +158,18 @@ def check_pictures(
             looked_at.append(said)
             problems += cure
     return Leaks(tuple(problems), tuple(looked_at))
+
+
+def seen_in(known: Seen, root: Path) -> Iterator[tuple[str, list[str], int]]:
+    """(split, stems of the pictures that are among those known, how many it has) for each split of a dataset.
+
+    Raises:
+        DatasetError: no dataset, or pictures of a split that cannot be read, all at once.
+    """
+    for split in get_args(dataset.Split):
+        pictures = _pictures(root, split)
+        if pictures:
+            yield split, [case.stem for case in _seen_by(known, pictures, [root])], len(pictures)
 
 
 def check_sources(sources: Sources, held_out: HeldOut) -> Leaks:
@@ -178,8 +201,8 @@ def check_dealt(dealt: Iterable[tuple[Item, Mask]], held_out: HeldOut) -> Leaks:
     return Leaks(problems if found else (), (_compared(len(items), "dealt mask", held_out, len(found)),))
 
 
-def _pictures(root: Path) -> list[_Picture]:
-    cases = [(Case(root.name, split, one.stem), one.image) for split in heldout.SPLITS for one in _cases(root, split)]
+def _pictures(root: Path, split: dataset.Split) -> list[_Picture]:
+    cases = [(Case(root.name, split, one.stem), one.image) for one in _cases(root, split)]
     with ThreadPoolExecutor() as pool:
         looked = list(pool.map(lambda work: _picture(*work), cases))
     problems = [one for one in looked if isinstance(one, str)]
@@ -266,7 +289,7 @@ def _said(source: Source) -> str:
 
 
 def _compared(count: int, what: str, held_out: HeldOut, found: int) -> str:
-    of = ", ".join(held_out.datasets) or "no dataset"
+    of = ", ".join(held_out.datasets) or "any dataset"
     left = f" Could not be read, so not compared: {', '.join(held_out.unread)}." if held_out.unread else ""
     return (
         f"{counted(count, what)} compared with {counted(len(held_out.cases), 'val or test mask')} of {of} (IoU of "

@@ -1,4 +1,4 @@
-"""`python -m siamese checkpoint info|import|export|publish`."""
+"""`python -m siamese checkpoint info|seen|import|export|publish`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,24 @@ def info(
         "sha256": files.sha256(path),
     }
     print(json.dumps({**facts, "recipe": settings.model_dump()}, indent=2, ensure_ascii=False))
+
+
+@app.command("seen")
+def which_seen(
+    name: Annotated[str, typer.Argument(help="a shipped name or a folder")],
+    data: Annotated[list[Path], typer.Option("--data", help="dataset folders")],
+) -> None:
+    """Say which pictures of a dataset a checkpoint, or one it came from, was trained on; from digests inside it."""
+    from siamese.augment import leaks
+    from siamese.data import seen
+
+    known = seen.read(name)
+    if known.unknown:
+        print(f"What {', '.join(known.unknown)} was trained on is not known, so a picture may be missing below.")
+    for folder in data:
+        for split, found, count in leaks.seen_in(known, folder):
+            listed = f": {', '.join(found)}" if 0 < len(found) < count else ""
+            print(f"{folder.name}, {split}: {len(found)} of {count} seen{listed}")
 
 
 @app.command("import")

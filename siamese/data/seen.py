@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -34,9 +35,9 @@ UPRIGHT, TURNED = 2, 1  # bits of 64 that the hash of a picture saved again may 
 
 @dataclass(frozen=True)
 class Print:
-    """What a picture is recognised by, in its 8 orientations: sha256 of the pixels, dhash (8,) uint64."""
+    """What a picture is recognised by: sha256 of the pixels, dhash (8,) uint64 of its 8 orientations."""
 
-    sha256: tuple[bytes, ...]
+    sha256: bytes
     dhash: np.ndarray
 
 
@@ -81,9 +82,8 @@ class Seen:
 
     def match(self, found: Print) -> Match | None:
         """The training picture that a picture is, or looks like; the likest one."""
-        for k, digest in enumerate(found.sha256):
-            if digest in self._rows:
-                return Match(self._rows[digest], k, exact=True)
+        if found.sha256 in self._rows:
+            return Match(self._rows[found.sha256], 0, exact=True)
         if not len(self):
             return None
         bits = np.bitwise_count(self._hashes[None] ^ found.dhash[:, None]).astype(int)
@@ -111,8 +111,8 @@ def printed(picture: np.ndarray) -> Print:
     """What a picture (H,W,3) uint8 RGB is recognised by."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     hashes = np.stack([grey_hash(turned) for turned in orientations(grey)])
-    digests = tuple(hashlib.sha256(turned).digest() for turned in orientations(picture))
-    return Print(digests, hashes.view(np.uint64)[:, 0])
+    digest = hashlib.sha256(np.ascontiguousarray(picture)).digest()
+    return Print(digest, hashes.view(np.uint64)[:, 0])
 
 
 def read(checkpoint: str | Path) -> Seen:
@@ -123,7 +123,7 @@ def read(checkpoint: str | Path) -> Seen:
     Raises:
         CheckpointError: missing or damaged.
     """
-    folder = find(checkpoint)
+    folder = find(checkpoint).resolve()
     try:
         with safe_open(folder / FILE, framework="np") as file:
             metadata = file.metadata() or {}
@@ -136,7 +136,13 @@ def read(checkpoint: str | Path) -> Seen:
         raise CheckpointError(
             f"{folder / FILE} is damaged or truncated ({error}); copy it again from its source."
         ) from None
-    return Seen(unknown=(folder.name,))
+    return Seen(unknown=(called(folder),))
+
+
+def called(folder: Path) -> str:
+    """What a checkpoint's folder is called for a person; one of a run with the run's name before it."""
+    of_run = re.fullmatch(r"[a-z]+-\d{7}", folder.name) and folder.parent.name == "checkpoints"
+    return f"{folder.parent.parent.name}/{folder.name}" if of_run else folder.name
 
 
 def facts(seen: Seen) -> dict[str, str]:

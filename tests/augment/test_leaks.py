@@ -20,6 +20,9 @@ from siamese.data.neardup import difference_hash
 from siamese.errors import AugmentError, DatasetError
 from siamese.masks.mask import Mask
 from tests.conftest import draw_case, write_dataset
+from tests.shell import siamese
+
+KVASIR = Path(__file__).parents[3] / "shared" / "data" / "kvasir-seg"
 
 
 def written(root: Path, numbers: range, size: int = 96) -> Path:
@@ -148,6 +151,13 @@ def test_a_mask_of_another_datasets_test_list_is_refused_also_turned(ward: Path,
     assert checked(plan_of(ward), honest).problems == ()
 
 
+def test_a_lenders_own_test_list_counts_where_another_dataset_is_the_real_one(ward: Path, tmp_path: Path) -> None:
+    shutil.copy(ward / "masks" / "case007.png", ward / "masks" / "case004.png")
+    real = written(tmp_path / "clinic", range(20, 25))
+    found = checked(plan_of(ward, real=[str(real)]), trained(tmp_path / "honest", pictures(0, 7)))
+    assert len(found.problems) == 1 and "ward/case004 (there case007)" in found.problems[0]
+
+
 def test_every_leak_is_listed_at_once(ward: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(ward, other)
@@ -200,3 +210,47 @@ def test_without_lists_nothing_is_looked_for_and_that_is_said(tmp_path: Path) ->
     plain = write_dataset(tmp_path / "plain", 3)
     found = checked(plan_of(plain), trained(tmp_path / "any", [], digests=False))
     assert not found.problems and "no val or test list" in found.looked_at[0]
+
+
+def test_a_case_left_out_by_the_plan_lends_no_mask(ward: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(ward, other)
+    (other / "test.txt").write_text("case001\ncase004\n")
+    honest = trained(tmp_path / "honest", pictures(0))
+    cured = plan_of(ward, masks={"where": [str(ward)], "without": ["case001", "ward/case004"]})
+    assert checked(plan_of(ward), honest, other).problems
+    assert not checked(cured, honest, other).problems
+    left = sources.read(cured, None)
+    assert [m.source.stem for m in left.masks] == ["case000", "case002", "case003", "case005"]
+    assert "2 masks left out, as masks.without says." in left.notes
+
+
+def test_the_shell_says_which_pictures_were_seen(ward: Path, tmp_path: Path) -> None:
+    some = trained(tmp_path / "some", pictures(1, 7), **{seen.UNKNOWN: '["published"]'})
+    said = siamese("checkpoint", "seen", some, "--data", ward)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.splitlines() == [
+        "What published was trained on is not known, so a picture may be missing below.",
+        "ward, train: 1 of 6 seen: case001",
+        "ward, val: 0 of 1 seen",
+        "ward, test: 1 of 1 seen",
+    ]
+    none = siamese("checkpoint", "seen", some, "--data", tmp_path / "nowhere")
+    assert none.returncode == 2 and "images/ is missing" in none.stderr
+
+
+@pytest.mark.soak
+def test_kvasirs_val_and_test_pictures_and_masks_pass_against_the_shipped_model() -> None:
+    """160 held-out pictures, 1,806 digests, 840 masks: no false alarm, and a picture saved again is found."""
+    if not KVASIR.is_dir():
+        pytest.skip("needs the shared pictures, which no clone carries")
+    plan = plans.parse({"masks": {"where": [str(KVASIR)]}})
+    lending = sources.read(plan, None)
+    found = leaks.check(plan, [Path("polyp-compact")], lending, [KVASIR.parent / "polypgen"])
+    assert found.problems == ()
+    assert "160 val or test pictures of kvasir-seg compared with the digests of 1,806" in found.looked_at[0]
+    known = seen.read("polyp-compact")
+    path = next((KVASIR / "images").glob(f"{lending.masks[5].source.stem}.*"))
+    picture = cv2.imread(str(path))[..., ::-1]
+    saved = cv2.imdecode(cv2.imencode(".jpg", picture[::-1, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1], 1)[..., ::-1]
+    assert known.match(seen.printed(picture)).exact and known.has(saved)
