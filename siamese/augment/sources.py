@@ -21,8 +21,9 @@ from siamese.data.importing import KEY
 from siamese.data.lists import GROUPS
 from siamese.data.tree import Tree
 from siamese.errors import AugmentError, DatasetError, MaskError
+from siamese.masks.likeness import Limits, limits_of
 from siamese.masks.mask import Mask, read_labels
-from siamese.masks.redraw import Limits, limits_of, look_at, within
+from siamese.masks.redraw import within
 from siamese.shipped import SHIPPED
 from siamese.workspace import Workspace
 
@@ -100,7 +101,7 @@ def read(plan: Plan, workspace_root: Path | None) -> Sources:
     masks = _without(masks, plan, notes)
     if not masks:
         raise AugmentError("No mask was found; " + _CURES[wanted.source] + (" " + " ".join(notes)).rstrip())
-    limits = limits_of(look_at(mask.labels) for mask in masks)
+    limits = limits_of(mask.labels for mask in masks)
     return Sources(tuple(masks), limits, roots, tuple(notes), classes)
 
 
@@ -162,7 +163,7 @@ def _of_dataset(root: Path) -> tuple[list[SourceMask], tuple[str, ...]]:
         found = dataset.read(root, "train")
     except DatasetError as error:
         raise AugmentError(f"The masks cannot be used. {error}") from error
-    name, groups = root.name, _groups(root)
+    name, groups = root.name, groups_of(root)
     masks, problems = [], []
     for case in found.cases:
         try:
@@ -200,7 +201,7 @@ def _one_list(
     return next(iter(lists), ())
 
 
-def _groups(root: Path) -> dict[str, str]:
+def groups_of(root: Path) -> dict[str, str]:
     """Stem → patient or the like, from the key of an import or a column of index.csv; only those that are known."""
     for name, stem, columns in ((KEY, "id", ("group",)), ("index.csv", "stem", GROUPS)):
         path = root / name

@@ -10,34 +10,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 
+from siamese.masks.likeness import CUT, GONE, TOO_LARGE, TOO_SMALL, Limits, has_specks, speck
 from siamese.masks.mask import Mask
 from siamese.masks.morph import Blend, Edit, Elastic, Flip, RemoveIslands, Smooth, Transform, morph
-from siamese.masks.pieces import components
+from siamese.masks.pieces import remove_islands
 from siamese.masks.shape import direction, extent, lesion
-from siamese.masks.typical import TYPICAL, solidity
 
 LONGEST = 1024  # pixels of the longer side
-FEW = 50  # masks that give no percentiles of their own
 NEAR = 0.01  # share of the side: a lesion so near to the border counts as cut off by it
-BEYOND = 0.03  # share of the side that a lesion at the border may go on beyond it
 KEPT = 0.7  # share of it that stays inside the picture
 WIDE = 0.15  # share of the side between independent displacements of the wobble
 ROUND = 0.004  # share of the side: radius that rounds the steps which nearest pixels leave
-TOO_SMALL, TOO_LARGE, FEWER, MORE, CUT, JAGGED, GONE = (
-    "smaller than the set's",
-    "larger than the set's",
-    "fewer lesions than the set's",
-    "more lesions than the set's",
-    "at the border unlike the set's",
-    "more jagged than the set's",
-    "no lesion left",
-)
 
 
 class Ranges(Protocol):
@@ -61,42 +49,6 @@ class Ranges(Protocol):
     def redraws(self) -> int: ...
 
 
-class Look(NamedTuple):
-    """A mask in four numbers.
-
-    Args:
-        area: lesion's share of the picture, 0..1. lesions: count of pieces that are no specks.
-        border: share of the picture's border that they touch. solidity: area of the largest over its hull's.
-    """
-
-    area: float
-    lesions: int
-    border: float
-    solidity: float
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a set's masks look like: lowest and highest of each number of a Look, both allowed."""
-
-    area: tuple[float, float]
-    lesions: tuple[int, int]
-    border: tuple[float, float]
-    solidity: float
-
-    def broken(self, look: Look | None) -> str:
-        """Why a mask is unlike the set's, in words; "" for one that is like them."""
-        if look is None:
-            return GONE
-        if not self.area[0] <= look.area <= self.area[1]:
-            return TOO_SMALL if look.area < self.area[0] else TOO_LARGE
-        if not self.lesions[0] <= look.lesions <= self.lesions[1]:
-            return FEWER if look.lesions < self.lesions[0] else MORE
-        if not self.border[0] <= look.border <= self.border[1]:
-            return CUT
-        return "" if look.solidity >= self.solidity else JAGGED
-
-
 class Drawn(NamedTuple):
     """A random mask, the edits that made it of the real one, and why tries before it were dropped → how often.
 
@@ -108,43 +60,9 @@ class Drawn(NamedTuple):
     redraws: Mapping[str, int]
 
 
-def look_at(labels: np.ndarray) -> Look | None:
-    """A mask (H,W) in numbers; None for one without a lesion."""
-    where = extent(labels)
-    if where is None:
-        return None
-    x0, y0, x1, y1 = where.box
-    inside = lesion(labels[y0:y1, x0:x1])
-    pieces = components(inside)
-    edge = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]]) > 0
-    count = sum(piece.area >= _speck(labels) for piece in pieces)
-    return Look(where.area / labels.size, max(1, count), float(edge.mean()), solidity(inside, pieces[0]))
-
-
-def limits_of(looks: Iterable[Look | None]) -> Limits:
-    """Limits of a set from its masks: what lies between their 1st and 99th percentile.
-
-    Fewer than 50 masks are too few to know: then what the shipped model's training masks look like, widened by what
-    occurs here.
-    """
-    known = [look for look in looks if look is not None]
-    area, lesions, border, solid = (np.array([look[k] for look in known]) for k in range(4))
-    if len(known) >= FEW:
-        low, high = np.percentile(area, (1, 99))
-        fewest, most = np.percentile(lesions, (1, 99), method="closest_observation")
-        least, longest = np.percentile(border, (1, 99))
-        return Limits(
-            (float(low), float(high)),
-            (int(fewest), int(most)),
-            (float(least), float(longest)),
-            float(np.percentile(solid, 1)),
-        )
-    return Limits(
-        (float(min(TYPICAL.smallest, area.min(initial=1))), float(max(TYPICAL.largest, area.max(initial=0)))),
-        (1, int(max(TYPICAL.lesions, lesions.max(initial=1)))),
-        (0.0, float(max(TYPICAL.cut, border.max(initial=0)))),
-        float(min(TYPICAL.solidity, solid.min(initial=1))),
-    )
+def is_whole(labels: np.ndarray) -> bool:
+    """Is there a lesion, and does the mask (H,W) keep away from the picture's border?"""
+    return bool(labels.any()) and not _touched(remove_islands(labels, speck(labels))).any()
 
 
 def within(labels: np.ndarray, longest: int = LONGEST) -> np.ndarray:
@@ -190,16 +108,22 @@ def draw(
     if whole.empty:
         return Drawn(whole, (), redraws)
     several = int(labels.max()) > 1
+    clean: tuple[Edit, ...] = ()
+    if has_specks(whole.labels):
+        clean = (RemoveIslands(min_pixels=speck(labels)),)
+        whole = morph(whole, clean)
+        if whole.empty:
+            return Drawn(None, (), {GONE: 1})
     for _ in range(ranges.redraws + 1):
         one = _try(whole.labels, None if several else partner, ranges, limits, rng)
         why = one.why
         if not why:
             mask = morph(Mask(one.labels), one.slow)
-            edits = one.quick + one.slow
-            if _has_specks(mask.labels):
-                edits = (*edits, RemoveIslands(min_pixels=_speck(mask.labels)))
+            edits = clean + one.quick + one.slow
+            if has_specks(mask.labels):
+                edits = (*edits, RemoveIslands(min_pixels=speck(mask.labels)))
                 mask = morph(mask, edits[-1:])
-            why = limits.broken(look_at(mask.labels))
+            why = limits.broken(mask.labels)
             if not why and _cut_off(whole.labels, mask.labels, one.scale):
                 why = CUT
             if not why:
@@ -229,12 +153,10 @@ def _try(
     quick: list[Edit] = []
     blends, part = rng.random() < ranges.morph, rng.uniform(*ranges.morph_part)
     cut = bool(_touched(labels).any())
-    if blends and not cut and partner is not None and partner.any():
-        other = resized(lesion(partner), labels.shape)
-        if not _touched(other).any():
-            quick.append(Blend(other=Mask(other), t=part))
-            labels = quick[0].apply(labels)
-            cut = bool(_touched(labels).any())
+    if blends and not cut and partner is not None and is_whole(partner):
+        quick.append(Blend(other=Mask(resized(lesion(partner), labels.shape)), t=part))
+        labels = quick[0].apply(labels)
+        cut = bool(_touched(labels).any())
     scale, turn = rng.uniform(*ranges.scale), rng.uniform(-ranges.rotate, ranges.rotate)
     mirror = rng.random() < 0.5 and ranges.flip
     half = rng.random() < 0.5 and ranges.rotate == 180 and cut
@@ -289,16 +211,6 @@ def _about(edit: Transform, together: np.ndarray, part: np.ndarray) -> Transform
     return edit.model_copy(update={"dx": edit.dx + float(moved[0]), "dy": edit.dy + float(moved[1])})
 
 
-def _speck(labels: np.ndarray) -> int:
-    """Pixels that a piece needs to count as a lesion."""
-    return int(np.ceil(TYPICAL.speck * labels.size))
-
-
-def _has_specks(labels: np.ndarray) -> bool:
-    count, _, stats, _ = cv2.connectedComponentsWithStats(labels, connectivity=8)
-    return bool((stats[1:, cv2.CC_STAT_AREA] < _speck(labels)).any()) if count > 1 else False
-
-
 def _cut_off(before: np.ndarray, after: np.ndarray, scale: float) -> bool:
     """Has a mask that was whole come to lie at the border, or has one at the border lost much beyond it?"""
     if _touched(before).any():
@@ -348,16 +260,9 @@ def _shift(
         if low > high:
             return None
         least, largest = max(low, -most), min(high, most)
-        if touched[axis].sum() == 1:  # a corner of the field of view that cuts it off stays about where it is
-            beyond = BEYOND * length
-            least, largest = (
-                (max(least, high - beyond), largest)
-                if touched[axis, 0]
-                else (least, min(largest, low + beyond))
-            )
-        if least > largest:
-            if not touched[axis].any():
-                return None
-            least = largest = low if low > most else high  # as far as the border asks for
+        if touched[axis].any():  # as far as the border asks for: further would cut more off
+            least = largest = high if touched[axis, 0] else low
+        elif least > largest:
+            return None
         drawn.append(float(least + part * (largest - least)))
     return drawn[0], drawn[1]

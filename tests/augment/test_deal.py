@@ -15,8 +15,9 @@ from siamese.augment.item import Source
 from siamese.errors import AugmentError
 from siamese.masks import morph
 from siamese.masks.generate import plausible
+from siamese.masks.likeness import limits_of, look_at
 from siamese.masks.mask import Mask
-from siamese.masks.redraw import limits_of, look_at, resized
+from siamese.masks.redraw import resized
 
 ONE, TWO = Checkpoint("a", "a", "1" * 64, 64), Checkpoint("b", "b", "2" * 64, 64)
 
@@ -29,7 +30,7 @@ def lenders(count: int = 10, shape: tuple[int, int] = (64, 72)) -> sources.Sourc
         masks.append(
             sources.SourceMask(Source("dataset", "mine", f"case {seed}", Mask(labels).digest), labels)
         )
-    return sources.Sources(tuple(masks), limits_of(look_at(m.labels) for m in masks))
+    return sources.Sources(tuple(masks), limits_of(m.labels for m in masks))
 
 
 def plan(**values: object) -> plans.Plan:
@@ -120,7 +121,7 @@ def test_label_pictures_stay_label_pictures_in_a_set(tmp_path):
     labels = np.zeros((60, 80), np.uint8)
     labels[10:50, 20:60], labels[20:35, 25:45] = 1, 2
     mask = sources.SourceMask(Source("dataset", "mine", "a", Mask(labels).digest), labels)
-    given = sources.Sources((mask,), limits_of([look_at(labels)]), classes=("polyp", "tool"))
+    given = sources.Sources((mask,), limits_of([labels]), classes=("polyp", "tool"))
     head, dealt = deal.deal(plan(fold=3), given, [ONE])
     folder = SetFolder(tmp_path / "set")
     folder.begin(head, dealt)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from siamese.augment.plan import Ranges
-from siamese.masks import redraw
+from siamese.masks import likeness, redraw
 from siamese.masks.generate import plausible
 from siamese.masks.mask import Mask
 from siamese.masks.morph import Blend, morph
 from siamese.masks.pieces import components
 
-ANY = redraw.Limits((0.0, 1.0), (1, 9), (0.0, 1.0), 0.0)
+ANY = likeness.Limits((0.0, 1.0), (1, 9), 1.0, 1.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def real() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def limits(real: list[np.ndarray]) -> redraw.Limits:
-    return redraw.limits_of(redraw.look_at(mask) for mask in real)
+def limits(real: list[np.ndarray]) -> likeness.Limits:
+    return likeness.limits_of(real)
 
 
 def test_drawn_masks_look_like_the_sets_and_say_why_others_did_not(real, limits):
@@ -41,11 +41,11 @@ def test_drawn_masks_look_like_the_sets_and_say_why_others_did_not(real, limits)
     ]
     made = [one for one in drawn if one.mask is not None]
     assert len(made) >= 50
-    assert all(limits.broken(redraw.look_at(one.mask.labels)) == "" for one in made)
+    assert all(limits.broken(one.mask.labels) == "" for one in made)
     assert all(one.mask.labels.shape == (96, 120) for one in made)
     reasons = {why for one in drawn for why in one.redraws}
     assert reasons and all("set's" in why for why in reasons)
-    speck = redraw.TYPICAL.speck * 96 * 120
+    speck = likeness.speck(real[0])
     assert min(piece.area for one in made for piece in components(one.mask.labels)) >= speck
 
 
@@ -77,6 +77,18 @@ def test_a_lesion_seen_whole_stays_whole_and_one_at_the_border_stays_there(real)
             assert drawn.labels[:, 0].any() or drawn.labels[:, -1].any()
 
 
+def test_specks_of_the_real_mask_are_gone_and_do_not_count_as_touching_the_border(real):
+    speckled = real[1].copy()
+    speckled[0, 0] = 1
+    assert likeness.look_at(speckled) == likeness.look_at(real[1])
+    drawn = redraw.draw(speckled, None, Ranges(), ANY, np.random.default_rng(3))
+    assert [edit.kind for edit in drawn.edits][0] == "remove_islands" and redraw.is_whole(speckled)
+    assert morph(Mask(speckled), drawn.edits).digest == drawn.mask.digest
+    dot = np.zeros((400, 400), np.uint8)
+    dot[200, 200] = 1
+    assert redraw.draw(dot, None, Ranges(), ANY, np.random.default_rng(0)).redraws == {likeness.GONE: 1}
+
+
 def test_masks_at_the_border_are_not_blended(real):
     drawn = redraw.draw(real[0], real[1], Ranges(morph=1.0), ANY, np.random.default_rng(0))
     assert real[0][:, 0].any() and not any(isinstance(edit, Blend) for edit in drawn.edits)
@@ -99,20 +111,7 @@ def test_enlarging_leaves_no_steps():
     ranges = Ranges(scale=(3.0, 3.0), move=0, rotate=0, elastic=0, morph=0)
     drawn = redraw.draw(disc, None, ranges, ANY, np.random.default_rng(0)).mask.labels
     assert np.count_nonzero(drawn != (x**2 + y**2 < 90**2)) < 0.015 * drawn.sum()
-    assert redraw.look_at(drawn).solidity > 0.985
-
-
-def test_few_masks_are_judged_by_what_is_typical_and_what_occurs():
-    looks = [redraw.Look(0.7, 4, 0.3, 0.6), None]
-    limits = redraw.limits_of(looks)
-    assert limits.area == (redraw.TYPICAL.smallest, 0.7) and limits.lesions == (1, 4)
-    assert limits.border == (0.0, 0.3) and limits.solidity == 0.6
-    assert limits.broken(None) == redraw.GONE
-    assert limits.broken(redraw.Look(0.001, 1, 0, 1)) == redraw.TOO_SMALL
-    assert limits.broken(redraw.Look(0.2, 5, 0, 1)) == redraw.MORE
-    assert limits.broken(redraw.Look(0.2, 1, 0.5, 1)) == redraw.CUT
-    assert limits.broken(redraw.Look(0.2, 1, 0, 0.5)) == redraw.JAGGED
-    assert redraw.limits_of([]).area == (redraw.TYPICAL.smallest, redraw.TYPICAL.largest)
+    assert likeness.look_at(drawn).solidity > 0.985
 
 
 def test_large_masks_are_read_smaller_with_smooth_outlines():
