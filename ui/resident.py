@@ -169,9 +169,10 @@ class ResidentModel:
             raise CheckpointError(
                 f"The model {choice.title} is no longer there; choose another one on the Train screen."
             )
+        found = shipped.find(folder)  # one that is not there is said at once, without torch
         from siamese.tasks.sample import load  # brings torch: never before the page is open
 
-        return load(folder)
+        return load(found)
 
     def _folder(self, choice: Choice) -> Path:
         """Its folder; the newest of its stage where the run went on and no longer keeps that step."""
