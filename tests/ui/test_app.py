@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Request
 
-from tests.ui.conftest import HOUSE, NAMED, PATIENCE, Server, answers, opened, ready, saved, stroke
+from siamese.masks.mask import Mask
+from siamese.workspace import Workspace
+from tests.ui.conftest import HOUSE, PATIENCE, Server, answers, opened, ready, saved, stroke
 
 JARGON = ("checkpoint", "latent", "sampler", "ddim", "dpm", "inference", "token", "tensor", "gradio", "hint")
 IDS = ("mask-canvas", "guidance", "seed", "steps", "generate", "stop", "preview", "gallery", "status")
@@ -102,20 +104,18 @@ def test_everything_checks_look_for_is_there(page, shared_server):
 def test_nothing_is_fetched_from_the_network(context, shared_server):
     tried = []
 
-    def local_only(route: Route) -> None:
-        if route.request.url.startswith((shared_server.url, "data:", "blob:")):
-            route.continue_()
-        else:
-            tried.append(route.request.url)
-            route.abort()
+    def note(request: Request) -> None:
+        if not request.url.startswith((shared_server.url, "data:", "blob:")):
+            tried.append(request.url)
 
-    context.route("**/*", local_only)
+    context.on("request", note)
     page = opened(context, shared_server)
     stroke(page, (0.3, 0.3), (0.5, 0.5))
     saved(page)
     page.reload()
     ready(page)
     page.wait_for_selector(".machine[data-state=failed]")
+    context.remove_listener("request", note)
     assert tried == []
 
 
@@ -152,10 +152,8 @@ def test_no_jargon_outside_details(page):
     assert words.count("(guidance)") == 1 and words.count("(seed)") == 1
 
 
-def test_dark_and_neutral_although_the_browser_prefers_light(chromium, shared_server):
-    context = chromium.new_context(color_scheme="light", viewport={"width": 1440, "height": 900})
-    context.add_init_script(NAMED)
-    page = opened(context, shared_server)
+def test_dark_and_neutral_although_the_browser_prefers_light(page):
+    assert page.evaluate("matchMedia('(prefers-color-scheme: light)').matches")
     fills = page.evaluate(
         "[...new Set([...document.querySelectorAll('html, body, body *:not(.mc-colour)')].map("
         "e => getComputedStyle(e).backgroundColor))]"
@@ -165,19 +163,20 @@ def test_dark_and_neutral_although_the_browser_prefers_light(chromium, shared_se
         assert channels[0] == channels[1] == channels[2], fill
     body = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert float(re.findall(r"[\d.]+", body)[0]) < 60
-    context.close()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (480, 900)])
-def test_the_main_loop_fits_the_window(page, width, height):
-    page.set_viewport_size({"width": width, "height": height})
-    page.wait_for_function("window.innerWidth === document.documentElement.clientWidth")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    if width >= 1024:
-        for where in (".mc-canvas", ".mc-strip", "#preview", "#generate", "#stop", "#status", "#counts"):
-            box = page.locator(where).bounding_box()
-            assert box["y"] >= 0 and box["y"] + box["height"] <= height, where
-            assert box["x"] >= 0 and box["x"] + box["width"] <= width, where
+def test_the_main_loop_fits_the_window(page):
+    for width, height in ((1440, 900), (1024, 768), (480, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(
+            "(w) => innerWidth === w && w === document.documentElement.clientWidth", arg=width
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if width >= 1024:
+            for where in (".mc-canvas", ".mc-strip", "#preview", "#generate", "#stop", "#status", "#counts"):
+                box = page.locator(where).bounding_box()
+                assert box["y"] >= 0 and box["y"] + box["height"] <= height, (where, width)
+                assert box["x"] >= 0 and box["x"] + box["width"] <= width, (where, width)
 
 
 def sign_in(page: Page, name: str, word: str) -> None:
@@ -186,37 +185,31 @@ def sign_in(page: Page, name: str, word: str) -> None:
     page.get_by_role("button", name="Login").click()
 
 
-def test_login_and_a_drawing_for_each_name(chromium, tmp_path):
+def test_login_and_a_drawing_for_each_name(chromium, context, tmp_path):
     server = Server(tmp_path / "workspace", "--checkpoint", "no-such-model", "--password", "blue sky").start()
-
-    def enter(name: str, word: str) -> Page:
-        page = chromium.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(server.url)
-        sign_in(page, name, word)
-        return page
-
+    other = chromium.new_context(viewport={"width": 1440, "height": 900})
+    other.set_default_timeout(PATIENCE)
     try:
-        stranger = enter("ana", "red sky")
-        stranger.get_by_text("Incorrect").wait_for()
-        assert stranger.evaluate("fetch('/config').then(a => a.status)") == 401
-        refused = stranger.evaluate(
+        ana, ben = context.new_page(), other.new_page()
+        ana.goto(server.url)
+        sign_in(ana, "ana", "red sky")
+        ana.get_by_text("Incorrect").wait_for()
+        assert ana.evaluate("fetch('/config').then(a => a.status)") == 401
+        refused = ana.evaluate(
             "fetch('/gradio_api/component_server', {method: 'POST', body: JSON.stringify({data: {},"
             " component_id: 1, fn_name: 'load', session_hash: 'x'})}).then(a => a.status)"
         )
         assert refused == 401
-        ana = enter("ana", "blue sky")
+        sign_in(ana, "ana", "blue sky")
         ready(ana)
         first = ana.evaluate("__mask.hash()")
         stroke(ana, (0.1, 0.1), (0.9, 0.1))
         saved(ana)
-        ben = enter("ben", "blue sky")
+        ben.goto(server.url)
+        sign_in(ben, "ben", "blue sky")
         ready(ben)
         assert ben.evaluate("__mask.hash()") == first != ana.evaluate("__mask.hash()")
-        again = enter("ana", "blue sky")
-        ready(again)
-        assert again.evaluate("__mask.hash()") == ana.evaluate("__mask.hash()")
-        ben.context.clear_cookies()
+        other.clear_cookies()
         stroke(ben, (0.1, 0.9), (0.9, 0.9))
         ben.get_by_text("signed out").first.wait_for()
         drawn = ben.evaluate("__mask.hash()")
@@ -224,9 +217,12 @@ def test_login_and_a_drawing_for_each_name(chromium, tmp_path):
         sign_in(ben, "ben", "blue sky")
         ready(ben)
         assert ben.evaluate("__mask.hash()") == drawn
-        for page in (stranger, ana, ben, again):
-            page.context.close()
+        saved(ben)
+        drafts = [Workspace(server.workspace).load_draft(name) for name in ("ana", "ben")]
+        areas = [int(Mask.from_png(png).labels.sum()) for png, _ in drafts]
+        assert areas == [page.evaluate("__mask.area()") for page in (ana, ben)]
     finally:
+        other.close()
         server.stop()
 
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 
 from siamese.masks.mask import Mask
 from siamese.workspace import Workspace
-from tests.ui.conftest import HOUSE, NAMED, PATIENCE, SIZE, opened, ready, saved, stroke
+from tests.ui.conftest import HOUSE, PATIENCE, SIZE, opened, ready, saved, stroke
 from ui.identity import Identity
 
 FIRST = HOUSE / "assets" / "first.png"
@@ -56,7 +56,7 @@ def test_undo_is_saved_and_what_changes_nothing_is_not(page):
     assert page.evaluate("[__mask.revision(), __mask.area()]") == [revision + 1, 0]
 
 
-def test_the_drawing_returns_after_reload_in_a_new_browser_and_after_a_restart(chromium, context, own_server):
+def test_the_drawing_returns_after_reload_in_a_new_browser_and_after_a_restart(context, own_server):
     page = opened(context, own_server)
     assert page.evaluate("__mask.area()") > 0  # the first example, with its picture where there is one
     if FIRST.is_file():
@@ -70,16 +70,20 @@ def test_the_drawing_returns_after_reload_in_a_new_browser_and_after_a_restart(c
     assert page.evaluate(FACTS) == drawn
     own_server.stop()
     own_server.start()
-    other = chromium.new_context()
-    other.add_init_script(NAMED)
-    assert opened(other, own_server).evaluate(FACTS) == drawn
-    other.close()
+    page.evaluate("localStorage.clear()")  # as a browser that has never been here
+    page.close()
+    assert opened(context, own_server).evaluate(FACTS) == drawn
 
 
-def test_strokes_drawn_while_the_server_is_away_are_saved_when_it_returns(context, own_server):
+def test_a_server_killed_in_the_middle_of_a_stroke_and_away_for_another_loses_nothing(context, own_server):
     page = opened(context, own_server)
+    box = page.locator(".mc-canvas").bounding_box()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.6 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
     own_server.stop()
-    stroke(page, (0.1, 0.1), (0.4, 0.1))
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
+    page.mouse.up()
     page.wait_for_function("document.querySelector('.mc-state').textContent.includes('does not answer')")
     stroke(page, (0.1, 0.9), (0.4, 0.9))
     drawn = page.evaluate(FACTS)
@@ -91,28 +95,9 @@ def test_strokes_drawn_while_the_server_is_away_are_saved_when_it_returns(contex
         + ") === JSON.stringify(drawn)",
         arg=drawn,
     )
-    assert int(stored(own_server.workspace).labels.sum()) == drawn[0]
-
-
-def test_a_server_killed_in_the_middle_of_a_stroke_loses_nothing(context, own_server):
-    page = opened(context, own_server)
-    box = page.locator(".mc-canvas").bounding_box()
-    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.6 * box["height"])
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
-    own_server.stop()
-    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
-    page.mouse.up()
-    drawn = page.evaluate(FACTS)
-    page.wait_for_function("document.querySelector('.mc-state').textContent.includes('does not answer')")
-    own_server.start()
-    page.wait_for_function(
-        "(drawn) => window.__mask && __mask.saved() && JSON.stringify("
-        + FACTS
-        + ") === JSON.stringify(drawn)",
-        arg=drawn,
-    )
-    assert stored(own_server.workspace).labels[int(0.6 * SIZE), int(0.85 * SIZE)]
+    labels = stored(own_server.workspace).labels
+    assert int(labels.sum()) == drawn[0]
+    assert labels[int(0.6 * SIZE), int(0.85 * SIZE)] and labels[int(0.9 * SIZE), int(0.3 * SIZE)]
 
 
 def test_strokes_survive_a_reload_before_the_server_had_them(context, own_server):
@@ -167,45 +152,52 @@ def choose(page: Page, name: str, data: bytes) -> None:
     page.get_by_label("Outline or picture files").set_input_files(file)
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "words"),
-    [
-        ("notes.png", b"patient notes, not a picture", "not a picture"),
-        ("huge.png", huge_png(), "megapixels"),
-        ("empty.png", b"", "empty"),
-        ("cut.png", png(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))[:900], "cut.png"),
-    ],
+BAD = (
+    ("notes.png", b"patient notes, not a picture", "not a picture"),
+    ("huge.png", huge_png(), "megapixels"),
+    ("empty.png", b"", "empty"),
+    ("cut.png", png(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))[:900], "cut.png"),
 )
-def test_a_bad_file_gives_a_sentence_and_the_drawing_stays(page, name, data, words):
-    stroke(page, (0.4, 0.4), (0.6, 0.6))
-    saved(page)
-    before = page.evaluate("[__mask.area(), __mask.hash(), __mask.undoDepth(), __mask.revision()]")
-    choose(page, name, data)
-    page.wait_for_function("document.querySelector('.mc-state').dataset.kind === 'bad'")
-    assert words in message(page) and "Your drawing is unchanged" in message(page)
-    assert page.evaluate("[__mask.area(), __mask.hash(), __mask.undoDepth(), __mask.revision()]") == before
+
+
+def test_a_bad_file_gives_a_sentence_and_the_drawing_stays(page):
+    for n, (name, data, words) in enumerate(BAD):
+        stroke(page, (0.2 + 0.2 * n, 0.4), (0.2 + 0.2 * n, 0.6))
+        saved(page)
+        page.wait_for_function("document.querySelector('.mc-state').dataset.kind !== 'bad'")
+        before = page.evaluate("[__mask.area(), __mask.hash(), __mask.undoDepth(), __mask.revision()]")
+        choose(page, name, data)
+        page.wait_for_function("document.querySelector('.mc-state').dataset.kind === 'bad'")
+        assert words in message(page) and "Your drawing is unchanged" in message(page)
+        assert (
+            page.evaluate("[__mask.area(), __mask.hash(), __mask.undoDepth(), __mask.revision()]") == before
+        )
     stroke(page, (0.1, 0.1))
     saved(page)
 
 
-@pytest.mark.parametrize(
-    ("shape", "value", "words"),
-    [((SIZE, SIZE), 200, "127"), ((200, 200), 255, "384"), ((SIZE, SIZE, 3), (40, 230, 90), "colour")],
-)
-def test_grey_small_and_colour_masks_are_taken_and_it_is_said(page, shared_server, shape, value, words):
-    picture = np.zeros(shape, np.uint8)
-    side = shape[0]
-    picture[side // 4 : side // 2, side // 4 : side // 2] = value
-    picture[side // 8, side // 8] = 30 if len(shape) == 2 and side == SIZE else picture[side // 8, side // 8]
-    choose(page, "mask.png", png(picture))
-    page.wait_for_function("document.querySelector('.mc-state').dataset.kind === 'note'")
-    saved(page)
-    assert words in message(page)
-    assert page.evaluate("__mask.area()") == pytest.approx((SIZE // 4) ** 2, rel=0.02)
-    assert int(stored(shared_server.workspace).labels.sum()) == page.evaluate("__mask.area()")
-    page.locator(".mc-canvas").focus()
-    page.keyboard.press("Control+z")
-    assert page.evaluate("__mask.area()") == 0
+def test_grey_small_and_colour_masks_are_taken_and_it_is_said(page, shared_server):
+    for shape, value, words in (
+        ((SIZE, SIZE), 200, "127"), ((200, 200), 255, "384"), ((SIZE, SIZE, 3), (40, 230, 90), "colour"),
+    ):  # fmt: skip
+        picture = np.zeros(shape, np.uint8)
+        side = shape[0]
+        picture[side // 4 : side // 2, side // 4 : side // 2] = value
+        if words == "127":
+            picture[side // 8, side // 8] = 30
+        choose(page, "mask.png", png(picture))
+        page.wait_for_function(
+            "(w) => (({dataset, textContent}) => dataset.kind === 'note' && textContent.includes(w))("
+            "document.querySelector('.mc-state'))",
+            arg=words,
+        )
+        saved(page)
+        assert page.evaluate("__mask.area()") == pytest.approx((SIZE // 4) ** 2, rel=0.02)
+        assert int(stored(shared_server.workspace).labels.sum()) == page.evaluate("__mask.area()")
+        page.locator(".mc-canvas").focus()
+        page.keyboard.press("Control+z")
+        assert page.evaluate("__mask.area()") == 0
+        saved(page)
 
 
 def call(server, function: str, payload: dict) -> dict:

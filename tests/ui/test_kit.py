@@ -27,6 +27,14 @@ P1 = [("R", 7), ("S", 10), ("R", 1), ("S", 3), ("R", 10), ("S", 2), ("R", 9), ("
 
 
 @pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser of its own: all files share one memory."""
+    made = chromium.new_context(viewport={"width": 1440, "height": 900})
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def study(tmp_path):
     return locked_study(tmp_path, raters=2, per_arm=3, practice=1, repeats=1, block=5)
 

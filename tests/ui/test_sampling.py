@@ -202,14 +202,14 @@ def test_an_empty_drawing_gives_normal_mucosa_and_says_so(page):
     assert "normal mucosa" in status(page)
 
 
-@pytest.mark.parametrize(("where", "value"), [("#steps", ""), ("#steps", "100000"), ("#seed", "-5")])
-def test_an_impossible_setting_is_a_sentence_and_the_page_goes_on(page, where, value):
-    page.locator(f"{where} input[type=number]").fill(value)
-    page.keyboard.press("Tab")
-    page.locator("#generate").click()
-    assert wait_state(page, "error", "done") == "error", page.locator(f"{where} input").input_value()
-    assert "expected" in status(page)
-    set_number(page, "#steps", 2)
-    set_number(page, "#seed", 2)
-    page.locator("#generate").click()
-    assert wait_state(page, "done") == "done"
+def test_an_impossible_setting_is_a_sentence_and_the_page_goes_on(page):
+    for where, value in (("#steps", ""), ("#steps", "100000"), ("#seed", "-5")):
+        page.locator(f"{where} input[type=number]").fill(value)
+        page.keyboard.press("Tab")
+        page.locator("#generate").click()
+        wait_state(page, "error")
+        assert "expected" in status(page), (where, value)
+        set_number(page, "#steps", 2)
+        set_number(page, "#seed", 2)
+        page.locator("#generate").click()
+        wait_state(page, "done")

@@ -20,8 +20,7 @@ NOTE_STATES = """() => {
 
 def quiet(context: BrowserContext, server: Server) -> Page:
     """A page with live switched off, 4 steps."""
-    context.add_init_script("localStorage['siamese-live'] = localStorage['siamese-live'] || 'off'")
-    page = opened(context, server)
+    page = opened(context, server, "localStorage['siamese-live'] = localStorage['siamese-live'] || 'off'")
     set_number(page, "#steps", 4)
     return page
 
