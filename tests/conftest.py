@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two processes on two cores must not spin
 
@@ -67,13 +70,20 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_run(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list]:
-    """An unbroken run of tiny.toml, and its events."""
+    """An unbroken run of tiny.toml, and its events; trained by the worker that asks first, copied by each."""
     from siamese import recipe
     from siamese.tasks.train import TrainRequest, train
 
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    request = TrainRequest(recipe.read(TINY), (small_dataset,), folder, precision="fp32")
-    return folder, list(train(request))
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny-run"
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "events").is_file():
+            shutil.rmtree(shared, ignore_errors=True)
+            request = TrainRequest(recipe.read(TINY), (small_dataset,), shared / "tiny", precision="fp32")
+            events = list(train(request))
+            (shared / "events").write_bytes(pickle.dumps(events))
+    folder = shutil.copytree(shared / "tiny", tmp_path_factory.mktemp("runs") / "tiny")
+    return folder, pickle.loads((shared / "events").read_bytes())
 
 
 @pytest.fixture(scope="session")
