@@ -116,9 +116,7 @@ def test_from_a_zip_to_a_model_in_the_studio(context, station, ward):
     page.locator("#generate").click()
     page.wait_for_selector(".st[data-state=done]", timeout=PATIENCE)
 
-    station.stop()  # the choice outlives the server
-    station.start()
-    page.reload()
+    page.reload()  # the choice outlives the page
     ready(page)
     expect(page.locator("#machine")).to_contain_text("first try, step 40 is ready", timeout=PATIENCE)
     page.get_by_role("tab", name="Train").click()
