@@ -3,5 +3,8 @@
 from diffusers.utils import import_utils, logging
 
 logging.set_verbosity_error()
-# diffusers would import transformers for pipelines that are not used here: a second at every start
+# diffusers would import these for pipelines, quantizers and schedules that are not used here: three seconds at every
+# start, and bitsandbytes, where it is installed, complains of a missing package of its own
 import_utils._transformers_available = False
+import_utils._bitsandbytes_available = False
+import_utils._scipy_available = False
