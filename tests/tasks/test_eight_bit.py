@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from siamese import recipe
-from siamese.events import Notice, Scalars
-from siamese.tasks.train import TrainRequest, train
+from siamese.events import Notice
+from siamese.tasks.train import TrainRequest
 from tests.conftest import TINY
+from tests.tasks.resumed import goes_on, saved, trained
 from tests.tasks.test_train import losses
 
 MISSING = importlib.util.find_spec("bitsandbytes") is None
@@ -26,17 +25,6 @@ SHORT = ('stages=["siamese"]', f"train_siamese.steps={STEPS}", "train_siamese.ma
 EIGHT = 'compute.optimizer="adamw8bit"'
 
 
-def trained(request: TrainRequest, until: int | None = None) -> list:
-    """Events of a training, closed after step `until`."""
-    found = []
-    with closing(train(request)) as events:
-        for event in events:
-            found.append(event)
-            if isinstance(event, Scalars) and event.step == until:
-                break
-    return found
-
-
 @pytest.mark.parametrize("more", [(), ("compute.channels_last=true",)], ids=["plain", "channels last"])
 def test_a_resumed_run_has_the_losses_of_the_unbroken_one(
     more: tuple[str, ...], small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
@@ -46,23 +34,14 @@ def test_a_resumed_run_has_the_losses_of_the_unbroken_one(
         data, start = (small_dataset,), str(tiny_checkpoint)
         return TrainRequest(chosen, data, tmp_path / run, start=start, device="cpu", precision="fp32")
 
-    whole = losses(trained(request("whole", EIGHT)), "siamese")
-    assert whole.keys() == set(range(1, STEPS + 1))
-    trained(request("half", EIGHT), until=7)
-    folder = tmp_path / "half" / "checkpoints" / "siamese-0000007"
-    state = load_file(folder / "state.safetensors")
+    half = request("half", EIGHT)
+    trained(half, until=7)
+    _, state = saved(half.run, "siamese", 7)
     small = [name for name, value in state.items() if value.dtype == torch.uint8]
     assert {name.partition(".")[0] for name in small} == {"state1", "state2"}
     assert all(state[f"step.{name.partition('.')[2]}"] == 7 for name in small)
-    resumed = trained(request("half", EIGHT))
+    whole, resumed = goes_on(request("whole", EIGHT), half, at=7, rel=1e-5, atol=1e-6)
     assert [e.text for e in resumed if isinstance(e, Notice)][-1] == "Resumed siamese at step 7."
-    rest = losses(resumed, "siamese")
-    assert rest == {step: pytest.approx(whole[step], rel=1e-5) for step in range(8, STEPS + 1)}
-    ends = [
-        load_file(tmp_path / run / f"checkpoints/siamese-{STEPS:07d}/model.safetensors")
-        for run in ("whole", "half")
-    ]
-    assert all(torch.allclose(value, ends[1][name], atol=1e-6) for name, value in ends[0].items())
 
     plain = losses(trained(request("plain")), "siamese")
     assert whole[1] == pytest.approx(plain[1], rel=1e-5)
