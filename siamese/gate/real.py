@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from siamese.augment.plan import Plan
+from siamese.augment.sources import groups_of
 from siamese.counted import counted
 from siamese.data import batches, dataset
 from siamese.data.batches import Pictures
 from siamese.errors import DatasetError
 from siamese.gate.closeness import neighbours
+from siamese.gate.copies import Known
 from siamese.gate.rules import Limits, Rules
 from siamese.gate.scores import look
 from siamese.metrics import fidelity
@@ -28,17 +30,31 @@ class Real:
 
     Args:
         training: of the train splits. held_out: of the val splits. notes: sentences on what is missing.
+        groups, held_out_groups: patient or the like of each of them, "" where it is not known.
     """
 
     training: Pictures | None
     held_out: Pictures | None
     notes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    held_out_groups: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> Known | None:
+        """The training pictures as the copy check takes them."""
+        return None if self.training is None else Known.of(self.training, self.groups)
+
+    @property
+    def known_held_out(self) -> Known | None:
+        """The held-out ones."""
+        return None if self.held_out is None else Known.of(self.held_out, self.held_out_groups)
 
 
 def read(plan: Plan, workspace: Path | None, judge: Judge, size: int) -> Real:
     """Read the real datasets that a plan names; one that is not there or damaged is left out with a note."""
     names = plan.real or (plan.masks.where if plan.masks.source == "dataset" else ())
     found: dict[dataset.Split, list[Pictures]] = {"train": [], "val": []}
+    groups: dict[dataset.Split, list[str]] = {"train": [], "val": []}
     notes = []
     for name in names:
         folder = place(name, workspace)
@@ -47,13 +63,23 @@ def read(plan: Plan, workspace: Path | None, judge: Judge, size: int) -> Real:
                 cases = dataset.read(folder, split)
                 if cases.cases:
                     pictures.append(batches.prepare([cases], size, judge.recipe.data))
+                    own = groups_of(folder)
+                    groups[split] += [
+                        f"{folder.name} {own[c.stem]}" if c.stem in own else "" for c in cases.cases
+                    ]
         except (DatasetError, OSError) as error:
             notes.append(
                 f"Real dataset {folder.name} could not be read and was compared with nothing: {error}"
             )
     if not names:
         notes.append("The plan names no real dataset; thresholds are the shipped ones (Kvasir-SEG).")
-    return Real(_joined(found["train"]), _joined(found["val"]), tuple(notes))
+    return Real(
+        _joined(found["train"]),
+        _joined(found["val"]),
+        tuple(notes),
+        tuple(groups["train"]),
+        tuple(groups["val"]),
+    )
 
 
 def place(name: str, workspace: Path | None) -> Path:

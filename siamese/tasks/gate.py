@@ -13,30 +13,28 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from siamese.atomic import write_atomically
-from siamese.augment.folder import RULES, SCORES, SetFolder
+from siamese.augment.folder import RULES, SCORES, Head, SetFolder
 from siamese.augment.item import Item, Made, Scores
-from siamese.counted import counted
-from siamese.errors import AugmentError, MaskError
+from siamese.data import seen
+from siamese.data.seen import Seen
+from siamese.errors import AugmentError, CheckpointError, MaskError
 from siamese.events import Done, Event, Notice, Progress, Saved
-from siamese.gate import closeness, net, ratings, real, report, rules
+from siamese.gate import closeness, comparison, net, ratings, real, report, rules
 from siamese.gate.closeness import Figure
+from siamese.gate.comparison import Comparison
 from siamese.gate.parts import Part, Parts
 from siamese.gate.scores import look, shape
 from siamese.metrics import fidelity
 from siamese.picture import decode
 from siamese.segmentation import judge as judges
 from siamese.segmentation.judge import Judge
-from siamese.tasks import sheet
+from siamese.tasks import gate_sheets
 from siamese.workspace import Workspace
 
 TOGETHER = 32  # pictures a part
-SHOWN = 240  # on the sheet of the flagged
 NET_MOST = 500  # pictures that go through a feature net
-FLAGGED, PAIRS = "flagged.png", "copies.png"
 LONE = 2.0  # distance of a picture that has no other beside it: the largest between features of norm 1
 
 
@@ -46,6 +44,7 @@ class _Kit:
 
     judge: Judge
     size: int
+    comparison: Comparison
 
 
 def gate(
@@ -68,13 +67,15 @@ def gate(
     head, dealt, made = set.head(), set.items(), set.made()
     if not made:
         raise AugmentError(f"{set.root} holds no pictures yet; `python -m siamese synthesize` makes them.")
-    kit = _Kit(judges.load(head.plan.segmenter), head.checkpoints[0].size)
-    found = real.read(head.plan, workspace, kit.judge, kit.size)
+    judge, size = judges.load(head.plan.segmenter), head.checkpoints[0].size
+    yield Notice("Reading the real pictures and planting copies among them.")
+    found = real.read(head.plan, workspace, judge, size)
     for note in found.notes:
         yield Notice(note)
-    proposed, rests = real.proposed(found, kit.judge)
+    kit = _Kit(judge, size, comparison.prepare(judge, found, _seen(head), head.plan.pictures.seed))
+    proposed, rests = real.proposed(found, judge)
     items = [one for one in dealt if one.id in made]
-    parts = Parts(set.root, f"{kit.judge.sha256} {kit.size}")
+    parts = Parts(set.root, f"{judge.sha256} {size} {kit.comparison.identity}")
     whole = yield from _measured(set, kit, parts, items, made)
     rated = ratings.taken_for_real(Workspace(workspace)) if workspace else {}
     scores = _related(whole, made, rated)
@@ -87,22 +88,35 @@ def gate(
     outcome = report.Outcome(
         pictures=len(scores),
         segmenter=head.plan.segmenter,
-        segmenter_sha256=kit.judge.sha256,
-        size=kit.size,
+        segmenter_sha256=judge.sha256,
+        size=size,
         proposed=proposed,
         rules=proposed,
         rests=rests,
         changed=tuple(one.id for one in scores if one.changed),
-        closeness=_closeness(whole, usable, found, kit.judge),
-        net_kid=_net_kid(set, scores, found, feature_net, kit.size) if feature_net else None,
+        copies=kit.comparison.told(sum(one.copy is not None and one.copy > 1 for one in scores)),
+        closeness=_closeness(whole, usable, found, judge),
+        net_kid=_net_kid(set, scores, found, feature_net, size) if feature_net else None,
         notes=found.notes,
     )
     outcome = report.write(set, outcome)
     yield Saved(set.root / report.REPORT)
-    yield from write_sheet(set)
-    for sentence in outcome.losses:
+    yield from gate_sheets.flagged(set)
+    yield from gate_sheets.copies(set, found.training)
+    for sentence in (*outcome.losses, *(outcome.copies.sentences if outcome.copies else ())):
         yield Notice(sentence)
     yield Done("gate", len(scores))
+
+
+def _seen(head: Head) -> Seen:
+    """What the set's checkpoints were trained on; one that is no longer there is unknown."""
+    found = Seen()
+    for one in head.checkpoints:
+        try:
+            found |= seen.read(one.where)
+        except CheckpointError:
+            found |= Seen(unknown=(one.name,))
+    return found
 
 
 def _measured(
@@ -113,7 +127,7 @@ def _measured(
     begun, measured = time.monotonic(), 0
     for start in range(0, len(items), TOGETHER):
         some = items[start : start + TOGETHER]
-        files = [_bytes(set.image_path(one.id)) for one in some]
+        files = [gate_sheets.content(set.image_path(one.id)) for one in some]
         digests = [(one.id, hashlib.sha256(data).hexdigest()) for one, data in zip(some, files, strict=True)]
         name = parts.name(digests)
         part = parts.read(name)
@@ -147,51 +161,34 @@ def _part(
         except (AugmentError, MaskError):
             good[k] = False
             continue
-        images[k], masks[k], shapes[k] = _sized(image, kit.size), _flat(labels, kit.size), shape(labels)
+        images[k], masks[k] = gate_sheets.sized(image, kit.size), gate_sheets.square(labels, kit.size)
+        shapes[k] = shape(labels)
     features = kit.judge.features(images)
     fit = fidelity.dice(kit.judge.masks(images), masks > 0)
+    copied = kit.comparison.score(images, masks)
     lesion = masks.any(axis=(1, 2))
     scores = []
     for k, one in enumerate(items):
-        seen = look(images[k])
+        shown, copy = look(images[k]), copied[k] if copied and good[k] else None
         scores.append(
             Scores(
                 id=one.id,
                 mask_fit=float(fit[k]) if lesion[k] and good[k] else None,
-                copy=None,
-                copy_of="",
-                copy_by="",
+                copy=copy.score if copy else None,
+                copy_of=copy.of if copy else "",
+                copy_by=copy.by if copy else "",
                 nearest=LONE,
                 nearest_id="",
                 area=shapes[k].area,
                 lesions=shapes[k].lesions,
                 border=shapes[k].border,
-                brightness=seen.brightness,
-                clipped=seen.clipped,
-                sharpness=seen.sharpness,
+                brightness=shown.brightness,
+                clipped=shown.clipped,
+                sharpness=shown.sharpness,
                 changed=not good[k],
             )
         )
     return Part(tuple(scores), features, closeness.thumbnails(images))
-
-
-def _bytes(path: Path) -> bytes:
-    """A file, b"" where it cannot be read: then it is not what was made."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-def _sized(image: np.ndarray, size: int) -> np.ndarray:
-    if image.shape[:2] == (size, size):
-        return image
-    shrinking = image.shape[0] > size
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
-
-
-def _flat(labels: np.ndarray, size: int) -> np.ndarray:
-    return cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST)
 
 
 def _related(whole: Part, made: Mapping[str, Made], rated: Mapping[str, float]) -> list[Scores]:
@@ -229,22 +226,6 @@ def _net_kid(
     draw = np.random.default_rng(0)
     ours = [usable[k] for k in draw.permutation(len(usable))[:NET_MOST]]
     theirs = draw.permutation(len(found.training))[:NET_MOST]
-    images = (_sized(decode(_bytes(set.image_path(id))), size) for id in ours)
+    images = (gate_sheets.sized(decode(gate_sheets.content(set.image_path(id))), size) for id in ours)
     own, other = net.features(weights, images), net.features(weights, found.training.images[theirs])
     return closeness.kid(own, other), closeness.floor(other, min(len(own), len(other)) // 2)
-
-
-def write_sheet(set: SetFolder) -> Iterator[Event]:
-    """The contact sheet of what waits for a person, masks below; copies first, then by id. None waits: no sheet."""
-    path = set.root / FLAGGED
-    waiting = [(not one.copy, id) for id, one in rules.standing(set).items() if one.state == "flagged"]
-    if not waiting:
-        path.unlink(missing_ok=True)
-        return
-    chosen, dealt = [id for _, id in sorted(waiting)][:SHOWN], {one.id: one for one in set.items()}
-    side = sheet.SIDE
-    images = np.stack([_sized(decode(_bytes(set.image_path(id))), side) for id in chosen])
-    masks = np.stack([_flat(set.mask(dealt[id]).labels, side) for id in chosen])
-    write_atomically(path, sheet.grid([images, masks * np.uint8(255)], numbered=True), durable=False)
-    yield Saved(path)
-    yield Notice(f"{counted(len(waiting), 'picture waits', 'pictures wait')} for a person; see {FLAGGED}.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -13,16 +15,18 @@ from siamese.augment.folder import SetFolder
 from siamese.augment.item import Decision
 from siamese.errors import AugmentError
 from siamese.events import Done, Event, Notice, Progress, Saved
+from siamese.gate import comparison, report, rules
 from siamese.gate import real as measured
-from siamese.gate import report, rules
 from siamese.tasks import gate as verb
+from siamese.tasks import gate_sheets
 from siamese.tasks.gate import gate
-from tests.gate.sets import make, pairs, png, real_dataset, write_set
+from tests.conftest import draw_case
+from tests.gate.sets import SIZE, make, pairs, png, real_dataset, write_set
 
-COUNT = 10
+COUNT = 8
 
 
-TRAIN, VAL = 10, 8
+TRAIN, VAL = 9, 6
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +34,29 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(real_dataset(tmp_path_factory.mktemp("real") / "ward", TRAIN, VAL))
 
 
-@pytest.fixture
-def real(ward: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A real dataset whose few pictures are enough for percentiles: reading one costs a tenth of a second."""
-    monkeypatch.setattr(measured, "FEWEST", VAL)
-    return ward
+@pytest.fixture(scope="module", autouse=True)
+def _few_are_enough() -> Iterator[None]:
+    """Percentiles of a few real pictures, a few planted copies, short parts: a picture costs a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured, "FEWEST", VAL)
+        patch.setattr(comparison, "PLANTED", 4)
+        patch.setattr(verb, "TOGETHER", 3)
+        yield
+
+
+@pytest.fixture(scope="module")
+def gated(ward: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[SetFolder, list[Event]]:
+    """A set of drawn pictures, gated once beside `ward`."""
+    found = write_set(tmp_path_factory.mktemp("gated") / "set", pairs(COUNT), [ward])
+    return found, list(gate(found))
 
 
 def said(events: list[Event]) -> str:
     return " ".join(event.text for event in events if isinstance(event, Notice))
 
 
-def test_every_picture_gets_its_scores_and_a_report(tmp_path: Path, real: str) -> None:
-    found = write_set(tmp_path / "set", pairs(COUNT), [real])
-    events = list(gate(found))
+def test_every_picture_gets_its_scores_and_a_report(gated: tuple[SetFolder, list[Event]]) -> None:
+    found, events = gated
     scores = found.scores()
     assert list(scores) == [f"s{k:06d}" for k in range(1, COUNT + 1)]
     for one in scores.values():
@@ -62,55 +75,64 @@ def test_every_picture_gets_its_scores_and_a_report(tmp_path: Path, real: str) -
     assert outcome is not None and outcome.pictures == COUNT and outcome.changed == ()
     assert outcome.closeness is not None and outcome.closeness.floor is not None
     text = (found.root / "report.md").read_text("utf-8")
-    assert "10 pictures looked at" in text and "The smallest quarter of the lesions" in text
+    assert "8 pictures looked at" in text and "The smallest quarter of the lesions" in text
     assert "private" not in text.lower()
 
 
 def test_thresholds_come_from_the_real_pictures_and_stay_when_a_person_moved_them(
-    tmp_path: Path, real: str
+    gated: tuple[SetFolder, list[Event]],
 ) -> None:
-    found = write_set(tmp_path / "set", pairs(4), [real])
-    list(gate(found))
+    found, _ = gated
     outcome = report.read(found)
     assert outcome is not None and outcome.proposed == outcome.rules == rules.read(found) != rules.Rules()
-    assert "8 held-out real pictures" in " ".join(outcome.rests)
-    assert "10 real training pictures" in " ".join(outcome.rests)
+    assert "6 held-out real pictures" in " ".join(outcome.rests)
+    assert "9 real training pictures" in " ".join(outcome.rests)
     moved = rules.changed(rules.read(found), ["rules.mask_fit.flag=1"])
     report.enforce(found, moved)
     list(gate(found))
     assert rules.read(found) == moved and {one.state for one in rules.standing(found).values()} == {"flagged"}
     assert "below 1 " in (found.root / "report.md").read_text("utf-8")
-    list(gate(found, fresh_rules=True))
-    assert rules.read(found) == outcome.proposed
 
 
-def test_a_handful_of_real_pictures_gives_no_percentile(tmp_path: Path) -> None:
-    few = real_dataset(tmp_path / "few", train=6, val=3)
-    found = write_set(tmp_path / "set", pairs(4), [str(few)])
-    list(gate(found))
-    outcome = report.read(found)
-    assert outcome is not None and outcome.proposed == rules.Rules()
-    assert "3 held-out real pictures at hand, 40 needed" in " ".join(outcome.rests)
+def test_the_report_says_what_the_copy_check_compared_and_what_it_would_miss(
+    gated: tuple[SetFolder, list[Event]],
+) -> None:
+    outcome = report.read(gated[0])
+    assert outcome is not None and outcome.copies is not None
+    found, text = outcome.copies, " ".join(outcome.copies.sentences)
+    assert found.planted == sum(of for _, of in found.by_kind.values()) > 0
+    assert found.caught == sum(n for n, _ in found.by_kind.values())
+    assert f"caught {found.caught} of {found.planted} planted copies" in text
+    assert "9 training pictures, whole and by their lesions" in text and found.held_out <= VAL
+    assert "0 are at hand" in text and "by the segmenter's features alone" in text  # of polyp-compact's own
+    assert found.limits and "threshold" in text
 
 
-def test_a_real_dataset_that_is_gone_is_told_and_named_by_its_place_in_the_workspace(
-    tmp_path: Path, real: str
+def test_a_real_dataset_that_is_gone_or_too_small_is_told_and_the_shipped_thresholds_stand(
+    tmp_path: Path,
 ) -> None:
     found = write_set(tmp_path / "set", pairs(4), ["ward-7"])
     assert "ward-7 could not be read" in said(list(gate(found, tmp_path)))
+    assert rules.read(found) == rules.Rules()
+    rules.write(found, rules.changed(rules.Rules(), ["blurred.flag=none"]))
     (tmp_path / "datasets").mkdir(exist_ok=True)
-    (tmp_path / "datasets" / "ward-7").symlink_to(real)
+    real_dataset(tmp_path / "datasets" / "ward-7", train=4, val=3)
     assert "could not be read" not in said(list(gate(found, tmp_path, fresh_rules=True)))
-    assert rules.read(found) != rules.Rules()
+    outcome = report.read(found)
+    assert outcome is not None and outcome.proposed == rules.read(found) == rules.Rules()
+    assert "3 held-out real pictures at hand, 6 needed" in " ".join(outcome.rests)
 
 
-def test_bad_pictures_are_found(tmp_path: Path, real: str) -> None:
-    dealt = pairs(10)
+def test_bad_pictures_are_found(tmp_path: Path, ward: str, gated: tuple[SetFolder, list[Event]]) -> None:
+    dealt = pairs(9)
     dealt[1] = dealt[1][0] // 5, dealt[1][1]
     dealt[2] = cv2.GaussianBlur(dealt[2][0], (0, 0), 6), dealt[2][1]
     dealt[5] = dealt[4]
     dealt[7] = np.full_like(dealt[7][0], 255), dealt[7][1]
-    found = write_set(tmp_path / "set", dealt, [real])
+    dealt[6] = dealt[6][0], np.roll(dealt[6][1], 48, axis=1)
+    stolen, mask = draw_case(3, SIZE)  # case003 of the ward's train split, mirrored
+    dealt[8] = np.ascontiguousarray(stolen[:, ::-1]), np.ascontiguousarray(mask[:, ::-1] // 255)
+    found = write_set(tmp_path / "set", dealt, [ward])
     list(gate(found))
     broken = {id: set(rules.broken(one, rules.read(found))) for id, one in found.scores().items()}
     assert "too_dark" in broken["s000002"]
@@ -119,24 +141,20 @@ def test_bad_pictures_are_found(tmp_path: Path, real: str) -> None:
     assert found.scores()["s000005"].nearest_id == "s000006"
     assert {"too_bright", "clipped"} <= broken["s000008"]
     assert not any(
-        {"too_dark", "blurred", "near_duplicate"} & broken[id] for id in ("s000001", "s000004", "s000010")
+        {"too_dark", "blurred", "near_duplicate"} & broken[id] for id in ("s000001", "s000004", "s000007")
     )
-    sheet = cv2.imread(str(found.root / verb.FLAGGED))
+    fit, before = found.scores()["s000007"].mask_fit, gated[0].scores()["s000007"].mask_fit
+    assert fit is not None and before is not None and fit < before - 0.2
+    assert "copies" in broken["s000009"] and "s000009" in rules.blocked(found)
+    assert found.scores()["s000009"].copy_of == hashlib.sha256(stolen).hexdigest()
+    assert cv2.imread(str(found.root / gate_sheets.PAIRS)).shape[0] == 2 * 160
+    sheet = cv2.imread(str(found.root / gate_sheets.FLAGGED))
     assert sheet is not None and sheet.shape[0] == 2 * 160
     for id in broken:
         found.decide(Decision(id, "accept", "", "A. Example", "2026-01-01T00:00:00Z"))
-    list(verb.write_sheet(found))
-    assert not (found.root / verb.FLAGGED).exists()
-
-
-def test_a_lesion_elsewhere_fits_its_mask_less(tmp_path: Path) -> None:
-    dealt = pairs(6)
-    found = write_set(tmp_path / "set", dealt)
-    turned = write_set(tmp_path / "turned", [(image, np.roll(mask, 48, axis=1)) for image, mask in dealt])
-    list(gate(found))
-    list(gate(turned))
-    fit, misfit = ([one.mask_fit for one in s.scores().values()] for s in (found, turned))
-    assert np.mean(misfit) < np.mean(fit) - 0.2
+    assert rules.blocked(found) == ()
+    list(gate_sheets.flagged(found))
+    assert not (found.root / gate_sheets.FLAGGED).exists()
 
 
 def test_an_empty_mask_has_no_fit_and_one_of_another_shape_is_no_matter(tmp_path: Path) -> None:
@@ -154,7 +172,7 @@ def test_an_empty_mask_has_no_fit_and_one_of_another_shape_is_no_matter(tmp_path
 
 
 def test_what_is_not_the_picture_that_was_made_is_told_and_rejected_until_it_is_back(tmp_path: Path) -> None:
-    dealt = pairs(8)
+    dealt = pairs(7)
     found = write_set(tmp_path / "set", dealt)
     whole = found.image_path("s000002").read_bytes()
     found.image_path("s000002").write_bytes(png(dealt[2][0]))  # another picture
@@ -175,11 +193,8 @@ def test_what_is_not_the_picture_that_was_made_is_told_and_rejected_until_it_is_
     assert rules.standing(found)["s000002"].state != "rejected"
 
 
-def test_a_broken_run_goes_on_and_gives_what_an_unbroken_one_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verb, "TOGETHER", 3)
-    whole, broken = (write_set(tmp_path / name, pairs(COUNT)) for name in ("whole", "broken"))
+def test_a_broken_run_goes_on_and_gives_what_an_unbroken_one_gives(tmp_path: Path) -> None:
+    whole, broken = (write_set(tmp_path / name, pairs(7)) for name in ("whole", "broken"))
     list(gate(whole))
     running = gate(broken)
     for event in running:
