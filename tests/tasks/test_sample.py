@@ -46,11 +46,6 @@ def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-def process(*words: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "siamese", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
 def results(loaded: checkpoint.Loaded, mask: Mask, **settings: object) -> list[SampleResult]:
     return [e for e in sample(loaded, mask, SampleRequest(**settings)) if isinstance(e, SampleResult)]
 
@@ -158,7 +153,7 @@ def test_sample_writes_pairs_and_a_manifest(
         "--seeds",
         "1,2",
     )
-    done = process(*words, "--mask", small_dataset / "masks")
+    done = siamese(*words, "--mask", small_dataset / "masks")
     assert done.returncode == 0, done.stderr
     assert "resized from 96×96 to 64×64 (nearest)" in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
