@@ -25,6 +25,7 @@ LONGEST = 1024  # pixels of the longer side
 NEAR = 0.01  # share of the side: a lesion so near to the border counts as cut off by it
 KEPT = 0.7  # share of it that stays inside the picture
 WIDE = 0.15  # share of the side between independent displacements of the wobble
+STRONGEST = 200.0  # pixels of a wobble
 ROUND = 0.004  # share of the side: radius that rounds the steps which nearest pixels leave
 
 
@@ -174,7 +175,7 @@ def _try(
     slow: list[Edit] = [
         Transform(dx=shift[0], dy=shift[1], scale_x=scale, scale_y=scale, degrees=turn),
     ]
-    strength, seed = rng.uniform(0, ranges.elastic) * side, int(rng.integers(2**32))
+    strength, seed = min(STRONGEST, rng.uniform(0, ranges.elastic) * side), int(rng.integers(2**32))
     if strength:
         slow.append(Elastic(seed=seed, strength=strength, scale=max(4, WIDE * side, 3 * strength)))
     slow.append(Smooth(radius=max(1, round(ROUND * side))))
@@ -191,8 +192,7 @@ def _with_classes(labels: np.ndarray, edits: Iterable[Edit], outline: Mask) -> M
             parts = [_about(edit, together, part).apply(part) for part in parts]
         elif isinstance(edit, Flip | Elastic):
             parts = [edit.apply(part) for part in parts]
-        if isinstance(edit, Transform | Flip | Elastic):
-            together = edit.apply(together)
+        together = edit.apply(together)
     width = max(1.0, ROUND * min(labels.shape))
     soft = np.stack([cv2.GaussianBlur(part.astype(np.float32), (0, 0), width) for part in parts])
     found = np.array(classes, np.uint8)[soft.argmax(axis=0)]

@@ -114,6 +114,14 @@ def test_enlarging_leaves_no_steps():
     assert likeness.look_at(drawn).solidity > 0.985
 
 
+def test_the_strongest_wobble_of_a_plan_is_possible_at_the_largest_size():
+    labels = np.zeros((1024, 1024), np.uint8)
+    labels[500:540, 480:530] = 1
+    ranges = Ranges(scale=(1, 1), move=1, elastic=0.2, morph=0, redraws=1)
+    drawn = redraw.draw(labels, None, ranges, ANY, np.random.default_rng(31))
+    assert [edit.strength for edit in drawn.edits if edit.kind == "elastic"] == [redraw.STRONGEST]
+
+
 def test_large_masks_are_read_smaller_with_smooth_outlines():
     labels = np.zeros((1500, 2048), np.uint8)
     labels[300:900, 400:1000] = 2
@@ -127,6 +135,7 @@ def test_the_classes_of_a_label_picture_are_carried_along():
     labels = np.zeros((120, 160), np.uint8)
     labels[30:80, 50:110] = 1
     labels[40:60, 60:80] = 2
+    labels[0, 0] = 1  # a speck, which must not shift the middle that all turn about
     seen = set()
     for seed in range(6):
         mask = redraw.draw(labels, labels, Ranges(morph=1.0), ANY, np.random.default_rng(seed)).mask.labels
