@@ -19,10 +19,17 @@ from siamese.library import Library
 from siamese.provenance import Model, trained_on
 from siamese.workspace import BACKGROUND, Workspace
 
-Kind = Literal["drawing", "saved mask", "picture", "dataset", "run", "study", "cache"]
+Kind = Literal["drawing", "saved mask", "picture", "dataset", "run", "study", "export", "cache"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-SHARED: tuple[Kind, ...] = ("dataset", "run", "study", "cache")  # of the whole workspace; the others are one person's
+SHARED: tuple[Kind, ...] = (  # of the whole workspace; the others are one person's
+    "dataset",
+    "run",
+    "study",
+    "export",
+    "cache",
+)
 LOCKED = "links"  # what a study's folder has from its lock on
+SET = "set/set.json"  # what a run that synthesized a set holds
 DAMAGED = "damaged, cannot be opened"
 OWN = re.compile(r"(.+)-[0-9a-f]{12}-own")  # what `Workspace.save_case` names a person's own dataset
 REMEMBERS = "Deleting pictures does not make a model forget them"
@@ -85,13 +92,14 @@ class Deleted:
 
 
 def entries(workspace: Workspace, owner: str) -> list[Entry]:
-    """Everything in the workspace that `owner` may see: own drawings, masks, pictures; shared datasets, runs, cache.
+    """Everything in the workspace that `owner` may see: own drawings, masks, pictures; datasets, runs and so on of all.
 
     Returns:
         By kind as in KINDS, newest first within each.
     """
     found = [*_drawings(workspace, owner), *_masks(workspace, owner), *_pictures(workspace, owner)]
-    found += [*_datasets(workspace), *_runs(workspace), *_studies(workspace), *_cache(workspace)]
+    found += [*_datasets(workspace), *_runs(workspace), *_studies(workspace), *_exports(workspace)]
+    found += _cache(workspace)
     return sorted(found, key=lambda e: (KINDS.index(e.kind), -e.made, e.title))
 
 
@@ -145,6 +153,10 @@ def _plan(workspace: Workspace, entry: Entry) -> tuple[Deleted, list[Path]]:
     if entry.kind == "run":
         if lockfile.held(path):
             raise SiameseError(f"The run {entry.title} is at work; stop it first, then delete it.")
+        if (path / SET).is_file():
+            return Deleted(
+                entry, ("its pictures, their scores and what was decided of them", "its log"), ()
+            ), []
         return Deleted(entry, ("its models", "its prepared training data and previews", "its log"), ()), []
     if entry.kind == "study":
         if (path / LOCKED).exists():
@@ -153,6 +165,8 @@ def _plan(workspace: Workspace, entry: Entry) -> tuple[Deleted, list[Path]]:
                 "Back it up, then remove its folder by hand."
             )
         return Deleted(entry, ("its prepared pictures",), ()), []
+    if entry.kind == "export":
+        return Deleted(entry, ("its zip", "the key that leads from its names to yours"), ()), []
     if entry.kind == "picture":
         return Deleted(entry, ("its outline and how it was made",), ()), []
     if entry.kind != "dataset":
@@ -240,9 +254,11 @@ def _datasets(workspace: Workspace) -> Iterator[Entry]:
 def _runs(workspace: Workspace) -> Iterator[Entry]:
     for folder in _visible(workspace.root / "runs"):
         models = len(_visible(folder / "checkpoints"))
-        note = (
-            counted(models, "saved model") if models else "report" if (folder / "report.md").is_file() else ""
-        )
+        note = "report" if (folder / "report.md").is_file() else ""
+        if models:
+            note = counted(models, "saved model")
+        elif (folder / SET).is_file():
+            note = f"set of {counted(len(_visible(folder / 'set' / 'images')), 'picture')}"
         yield _entry(
             workspace, "run", folder.name, folder, note="at work now" if lockfile.held(folder) else note
         )
@@ -252,6 +268,13 @@ def _studies(workspace: Workspace) -> Iterator[Entry]:
     for folder in _visible(workspace.root / "studies"):
         note = "locked: holds votes, or waits for them" if (folder / LOCKED).exists() else "draft"
         yield _entry(workspace, "study", folder.name, folder, note=note)
+
+
+def _exports(workspace: Workspace) -> Iterator[Entry]:
+    for folder in _visible(workspace.root / "exports"):
+        yield _entry(
+            workspace, "export", folder.name, folder, note="zip" if any(folder.glob("*.zip")) else ""
+        )
 
 
 def _cache(workspace: Workspace) -> Iterator[Entry]:

@@ -23,7 +23,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Workspace:
-    """A folder with `drafts`, `masks`, `pictures`, `datasets`, `runs` and `cache`, each created when first asked for.
+    """A folder with `drafts`, `masks`, `pictures`, `datasets`, `runs`, `exports` and `cache`, each created when first asked for.
 
     Args:
         root: the folder; created, readable by its owner only, when it does not exist.
@@ -72,6 +72,11 @@ class Workspace:
     def runs(self) -> Path:
         """One folder for each training or other long run."""
         return self._folder("runs")
+
+    @property
+    def exports(self) -> Path:
+        """One folder for each exported dataset, with its zip and its key."""
+        return self._folder("exports")
 
     @property
     def cache(self) -> Path:

@@ -72,6 +72,15 @@ def draft(workspace: Workspace, name: str) -> Path:
     return root
 
 
+def exported(workspace: Workspace, name: str) -> Path:
+    root = workspace.exports / name
+    (root / name).mkdir(parents=True)
+    (root / name / "manifest.jsonl").write_text("{}")
+    (root / f"{name}.zip").write_bytes(bytes(70))
+    (root / f"{name}_key.csv").write_text("a,b")
+    return root
+
+
 def only(workspace: Workspace, owner: str, kind: str) -> disk.Entry:
     found = [e for e in disk.entries(workspace, owner) if e.kind == kind]
     assert len(found) == 1, found
@@ -95,6 +104,7 @@ def test_sizes_are_those_of_the_files(workspace):
     dataset(workspace, "ward", range(3))
     run(workspace, "first", range(0))
     draft(workspace, "trial")
+    exported(workspace, "augmented")
     (workspace.cache / "x").write_bytes(bytes(1234))
     found = disk.entries(workspace, "anna")
     assert [e.kind for e in found] == list(disk.KINDS)
@@ -102,7 +112,7 @@ def test_sizes_are_those_of_the_files(workspace):
         path = workspace.root / entry.path
         files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
         assert entry.bytes == sum(p.stat().st_size for p in files) > 0
-        assert entry.shared == (entry.kind in ("dataset", "run", "study", "cache"))
+        assert entry.shared == (entry.kind in ("dataset", "run", "study", "export", "cache"))
     assert sum(t.bytes for t in disk.totals(found)) == disk.size_of(workspace.root)
     assert next(e for e in found if e.kind == "dataset").note == "3 pictures"
 
@@ -136,6 +146,7 @@ def test_each_kind_is_deleted_whole(workspace):
     workspace.save_background("anna", png(9))
     dataset(workspace, "ward", range(2))
     run(workspace, "first", range(0))
+    exported(workspace, "augmented")
     (workspace.cache / "x").mkdir()
     for entry in disk.entries(workspace, "anna"):
         assert disk.look(workspace, "anna", entry.id).entry == entry
@@ -145,6 +156,16 @@ def test_each_kind_is_deleted_whole(workspace):
     assert workspace.load_draft("anna") is None and workspace.load_background("anna") is None
     assert workspace.gallery("anna").pictures() == [] and workspace.library("anna").masks() == []
     assert workspace.cache.is_dir()
+
+
+def test_a_set_says_what_goes_with_it(workspace):
+    root = workspace.runs / "20260101-000000_synthesize_polyps"
+    (root / "set" / "images").mkdir(parents=True)
+    (root / "set" / "set.json").write_text("{}")
+    (root / "set" / "images" / "s000001.png").write_bytes(png(1))
+    entry = only(workspace, "anna", "run")
+    assert entry.note == "set of 1 picture"
+    assert "decided" in " ".join(disk.look(workspace, "anna", entry.id).along)
 
 
 def test_deleting_the_drawing_keeps_the_picture_behind_it(workspace):

@@ -24,6 +24,7 @@ GROUPS = {
     "picture": ("Pictures", "No pictures yet. Press Generate in the studio."),
     "dataset": ("Datasets", "No datasets yet. A picture of your own, saved with its outline, begins one."),
     "run": ("Runs", "Nothing was trained or measured here yet."),
+    "export": ("Exported datasets", "No export yet; the screen Dataset makes one."),
     "study": ("Studies", "No rating study yet; the screen Rate makes one."),
     "cache": ("Temporary files", "There are no temporary files."),
 }

@@ -45,6 +45,7 @@ SCRIPTS = (
     "live.js",
     "model.js",
     "files.js",
+    "asking.js",
     "train_parcels.js",
     "train_chart.js",
     "train_curves.js",
@@ -56,6 +57,13 @@ SCRIPTS = (
     "train_machine.js",
     "train_form.js",
     "train.js",
+    "dataset_masks.js",
+    "dataset_amount.js",
+    "dataset_work.js",
+    "dataset_rule.js",
+    "dataset_review.js",
+    "dataset_export.js",
+    "dataset.js",
 )
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from siamese.errors import MachineError
 from siamese.workspace import Workspace
-from ui import files, rate, studio, train
+from ui import dataset, files, rate, studio, train
 from ui.address import url
 from ui.mask_canvas import STATIC
 from ui.services import Services
@@ -89,6 +89,8 @@ def build(services: Services) -> gr.Blocks:
                 studio.build(page, services)
             with gr.Tab("Train", id="train", elem_id="screen-train"):
                 train.build(page, services)
+            with gr.Tab("Dataset", id="dataset", elem_id="screen-dataset"):
+                dataset.build(page, services)
             with gr.Tab("Rate", id="rate", elem_id="screen-rate"):
                 rate.build(page, services)
             with gr.Tab("Your files", id="files", elem_id="screen-files"):

@@ -48,9 +48,7 @@ class TrainingData:
     def datasets(self, payload: dict) -> dict:
         """What can be trained on: {ok, here_only, datasets: [{name, count, splits, problem}]}, newest first."""
         self._services.identity.owner(payload.get("token"))
-        folders = [p for p in self._workspace.datasets.iterdir() if p.is_dir() and not p.name.startswith(".")]
-        folders.sort(key=lambda p: (-p.stat().st_mtime, p.name))
-        return {"ok": True, "here_only": self._services.here_only, "datasets": [_told(p) for p in folders]}
+        return {"ok": True, "here_only": self._services.here_only, "datasets": listed(self._workspace)}
 
     def small(self, payload: dict) -> dict:
         """Three small pictures with outlines of the dataset {name}: {ok, thumbs: [base64 of a PNG]}."""
@@ -172,6 +170,13 @@ def folder_of(workspace: Workspace, name: object) -> Path:
         if folder.name == name and folder.is_dir() and not folder.name.startswith("."):
             return folder
     raise SiameseError(f"There is no dataset {str(name)[:60]!r} any more; choose another one.")
+
+
+def listed(workspace: Workspace) -> list[dict[str, Any]]:
+    """The datasets of a workspace, newest first: [{name, count, splits, problem}]."""
+    folders = [p for p in workspace.datasets.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    folders.sort(key=lambda p: (-p.stat().st_mtime, p.name))
+    return [_told(p) for p in folders]
 
 
 def _told(folder: Path) -> dict[str, Any]:

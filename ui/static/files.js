@@ -8,6 +8,7 @@
   const SIGNS = {
     dataset: "M3 6h6l2 2h10v11H3z",
     run: "M4 19V5m0 14h16M7 15l4-5 3 3 5-7",
+    export: "M4 14v6h16v-6M12 4v11M8 8l4-4 4 4",
     study: "M4 4h16v12H4zM9 20h6M12 16v4M8 10l3 3 5-5",
     cache: "M5 4h14v4H5zM6 8l1 12h10l1-12M10 12v5M14 12v5",
     drawing: "M4 20l4-1L20 7l-3-3L5 16z",

@@ -3,8 +3,6 @@
 (function () {
   "use strict";
   const space = (window.SiameseMask = window.SiameseMask || {});
-  const EVERY = 2000; // ms between two looks
-  const ASK = 400; // ms between two questions about a task
   const SIGNS = { waiting: "…", running: "▶", stopping: "■", stopped: "■", finished: "✓", failed: "!", interrupted: "!" };
 
   /**
@@ -13,7 +11,7 @@
    */
   space.mountTrain = function (element, options) {
     const make = space.make;
-    const state = { run: null, seen: null, runs: [], looking: null, visible: false, looks: 0 };
+    const state = { run: null, seen: null, runs: [], looking: null, looks: 0 };
     const fresh = make("button", { type: "button", class: "tr-button strong", id: "train-new" }, "Train a model on your pictures");
     const list = make("ul", { class: "tr-runs", id: "train-runs" });
     const back = make("button", { type: "button", class: "tr-button", id: "train-back" }, "Bring back a run…");
@@ -28,23 +26,7 @@
     element.replaceChildren(aside, make("div", { class: "tr-main" }, form, shown), ask);
 
     const desk = {
-      /** The answer of a server function. @throws {Error} whose message is for the page */
-      async ask(name, values = {}) {
-        const answer = await space.answered(options.server[name]({ ...values, token: options.token() }));
-        if (!answer.ok) throw Object.assign(new Error(answer.error), { stopped: answer.stopped });
-        return answer;
-      },
-
-      /** Wait until a task is done. @param {(task: {text: string, step: number, total: number}) => void} [progress] */
-      async task(id, progress) {
-        for (;;) {
-          const found = await desk.ask("task", { task: id });
-          if (found.done) return found.result;
-          if (progress) progress(found);
-          await new Promise((done) => setTimeout(done, ASK));
-        }
-      },
-
+      ...space.asking(options, ask),
       look: () => look(),
       open: (id) => open(id),
       duplicate(run) {
@@ -52,23 +34,6 @@
         steps.duplicate(run);
       },
       runs: () => state.runs,
-
-      /** Ask something. @param {Array<[string, string]>} answers words and what they mean; the last one stands out
-          @returns {Promise<string>} "" when the person went away */
-      question(title, text, answers) {
-        const buttons = answers.map(([words, value], i) => {
-          const button = make("button", { type: "button", class: "tr-button" + (i === answers.length - 1 ? " strong" : "") }, words);
-          button.addEventListener("click", () => ask.close(value));
-          return button;
-        });
-        const keep = make("button", { type: "button", class: "tr-button" }, "Cancel");
-        keep.addEventListener("click", () => ask.close(""));
-        ask.replaceChildren(make("h2", { id: "train-question" }, title), make("p", {}, text), make("div", { class: "tr-acts" }, keep, ...buttons));
-        ask.returnValue = "";
-        ask.showModal();
-        keep.focus();
-        return new Promise((done) => ask.addEventListener("close", () => done(ask.returnValue), { once: true }));
-      },
     };
     const view = new space.RunView(shown, desk);
     const steps = new space.TrainForm(form, desk);
@@ -185,30 +150,12 @@
     });
     space.filePicker(back, bringBack);
     space.dropZone(element, bringBack); // step 1 takes pictures itself
-    document.addEventListener("visibilitychange", () => wake());
-    const seen = new IntersectionObserver((found) => {
-      state.visible = found[found.length - 1].isIntersecting;
-      wake();
-    });
-
-    let timer = 0;
-    let started = false;
-    /** Look now and again while somebody sees the screen. */
-    async function wake() {
-      clearTimeout(timer);
-      if (!started || !state.visible || document.hidden) return;
-      await look();
-      clearTimeout(timer);
-      if (state.visible && !document.hidden) timer = setTimeout(wake, EVERY);
-    }
+    const watch = space.watching(element, look);
 
     choose(null);
     return {
       start() {
-        if (started) return;
-        started = true;
-        seen.observe(element);
-        steps.begin();
+        if (watch.start()) steps.begin();
       },
     };
   };

@@ -1,0 +1,120 @@
+"""The doors of the screen "Dataset": what may be named, who decides, what is told of impossible wishes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from siamese.augment import plan as plans
+from siamese.augment.folder import Checkpoint, Head, SetFolder
+from siamese.augment.item import Item, Made, Scores, Source
+from siamese.errors import SiameseError
+from siamese.jobs.jobs import Jobs
+from siamese.masks.mask import Mask
+from siamese.tasks import png
+from siamese.workspace import Workspace
+from tests.conftest import write_dataset
+from ui.dataset_plan import Plans
+from ui.dataset_review import Reviews
+from ui.dataset_sets import Sets
+from ui.services import Services
+from ui.training_tasks import Tasks
+
+
+@pytest.fixture
+def services(tmp_path) -> Services:
+    return Services(Workspace(tmp_path / "ws"), "polyp-compact", login=True)
+
+
+@pytest.fixture
+def a_set(services) -> str:
+    """The id of a job whose set holds four scored pictures."""
+    folder = services.workspace.runs / "20260101-000000_synthesize_four"
+    folder.mkdir()
+    (folder / "request.json").write_text(
+        '{"verb": "synthesize", "arguments": ["synthesize"], "name": "four"}'
+    )
+    plan = plans.parse({"masks": {"source": "examples"}})
+    labels = np.zeros((40, 50), np.uint8)
+    labels[10:20, 10:30] = 1
+    mask, made = SetFolder(folder / "set"), []
+    dealt = [
+        (
+            Item(f"s{k:06d}", 0, 0, k, Mask(labels).digest, 40, 50, Source("examples", "", "a", "")),
+            Mask(labels),
+        )
+        for k in range(1, 5)
+    ]
+    mask.begin(Head(plan, (Checkpoint("x", "x", "0" * 64, 64),), 4, 1, 1), dealt)
+    pictures = [png.encode(np.full((64, 64, 3), 40 * k, np.uint8), {}) for k in range(1, 5)]
+    made = [Made(one.id, "", "", 0.1) for one, _ in dealt]
+    mask.write_unit(0, made, pictures)
+    mask.write_scores(
+        Scores(one.id, 0.1 * k, 1.5 if k == 3 else 0.2, "", "", 1.0, "", 0.1, 1, 0, 0.4, 0, 90.0)
+        for k, (one, _) in enumerate(dealt)
+    )
+    return folder.name
+
+
+def token(services: Services, owner: str = "anna") -> str:
+    return services.identity.mint(owner)
+
+
+def test_only_the_workspace_can_be_named(services, tmp_path):
+    plans_of = Plans(services, Tasks(services.identity))
+    write_dataset(tmp_path / "elsewhere", 2, 64)
+    offers = plans_of.offers({"token": token(services)})
+    assert offers["datasets"] == [] and not offers["here_only"] and len(offers["models"]) == 1
+    plan = offers["plan"]
+    for masks in (
+        {"source": "dataset", "where": [str(tmp_path / "elsewhere")]},
+        {"source": "dataset", "where": ["../../elsewhere"]},
+        {"source": "folder", "where": [str(tmp_path / "elsewhere" / "masks")]},
+    ):
+        with pytest.raises(SiameseError, match="no dataset|cannot be named|only where nobody else"):
+            plans_of.begin({"token": token(services), "plan": plan | {"masks": masks}})
+    with pytest.raises(SiameseError, match="no longer there"):
+        plans_of.begin(
+            {"token": token(services), "plan": plan | {"pictures": {"checkpoints": [str(tmp_path)]}}}
+        )
+    with pytest.raises(SiameseError, match="fold: .*less than or equal to 10"):
+        plans_of.begin({"token": token(services), "plan": plan | {"fold": 99}})
+    with pytest.raises(SiameseError, match="did not arrive whole"):
+        plans_of.begin({"token": token(services), "plan": "x"})
+    assert Jobs(services.workspace).list() == []
+    services.workspace.library("anna").add(Mask(np.ones((8, 8), np.uint8)), "anna's")
+    assert plans_of.offers({"token": token(services)})["collections"] == [{"name": "", "count": 1}]
+    assert plans_of.offers({"token": token(services, "berta")})["collections"] == []
+    other = plans_of._plan("berta", {"plan": plan | {"masks": {"source": "library", "owner": "anna"}}})
+    assert other.masks.owner == "berta"
+
+
+def test_a_decision_carries_the_name_of_who_is_signed_in(services, a_set):
+    sets = Sets(services)
+    reviews = Reviews(services, sets)
+    asked = {"token": token(services), "set": a_set}
+    found = reviews.review(asked | {"show": "waiting", "most": 24, "at": 0})
+    flagged = [cell["id"] for cell in found["cells"]]
+    assert "s000004" in flagged and found["blocked"] == 1
+    reviews.decide(asked | {"id": "s000004", "word": "reject", "reason": "copy", "by": "somebody else"})
+    folder = SetFolder(services.workspace.runs / a_set / "set")
+    assert folder.decisions()["s000004"].by == "anna"
+    assert reviews.review(asked | {"show": "all", "most": 2, "at": 99})["at"] == 2
+    for bad in ({"id": "s9"}, {"id": "s000001", "word": "burn"}, {"id": "s000001", "reason": "mood"}):
+        with pytest.raises(SiameseError, match="not there any more"):
+            reviews.decide(asked | {"word": "accept", "reason": ""} | bad)
+    with pytest.raises(SiameseError, match="no such rule"):
+        reviews.set_rule(asked | {"key": "luck", "threshold": 1})
+    with pytest.raises(SiameseError, match="may be 1 or stricter"):
+        reviews.set_rule(asked | {"key": "copies", "threshold": 5})
+    with pytest.raises(SiameseError, match="page is not known|reload"):
+        reviews.decide({"token": "x", "set": a_set, "id": "s000001", "word": "accept", "reason": ""})
+
+
+def test_pictures_of_a_set_are_small_and_its_own(services, a_set):
+    sets = Sets(services)
+    asked = {"token": token(services), "set": a_set, "ids": ["s000001", "../set", "s999999"]}
+    found = sets.picture(asked)["pictures"]
+    assert list(found) == ["s000001"] and found["s000001"]
+    with pytest.raises(SiameseError):
+        sets.picture(asked | {"set": "../../etc"})

@@ -1,0 +1,231 @@
+/* Step 4 of a set: what the rules flag, what they cost, and a contact sheet that a person decides by keyboard. */
+(function () {
+  "use strict";
+  const space = (window.SiameseMask = window.SiameseMask || {});
+  const PAGE = 24; // cells of one page of the sheet
+  const REASONS = { t: "texture", c: "colour", v: "vessels", b: "border", n: "anatomy", f: "artefact" };
+  const HELP = "Arrows: from picture to picture · A accept · R reject · T texture, C colour, V vessels, B border, N anatomy, F artefact: reject for that reason · U undo · Page Up and Page Down";
+  const SHOW = [["waiting", "to decide"], ["flagged", "flagged"], ["rejected", "rejected"], ["accepted", "accepted"], ["all", "all"]];
+
+  class ReviewStep {
+    /** @param {object} desk see dataset.js */
+    constructor(desk) {
+      const { make } = space;
+      this.desk = desk;
+      this.shown = "waiting";
+      this.at = 0;
+      this.undone = [];
+      this.found = null;
+      this.counts = make("div", { class: "ds-counts", id: "dataset-counts" });
+      this.notes = make("ul", { class: "tr-lines", id: "dataset-notes" });
+      this.charts = make("div", { class: "tr-charts", id: "dataset-charts" });
+      this.filter = make("div", { class: "tr-segments", role: "group", "aria-label": "Which pictures" });
+      this.pages = make("div", { class: "tr-acts" });
+      this.sheet = make("div", { class: "ds-sheet", id: "dataset-sheet", role: "grid", "aria-label": "Contact sheet" });
+      this.about = make("div", { class: "ds-about", id: "dataset-about", "aria-live": "polite" });
+      this.said = make("p", { class: "tr-said", id: "dataset-review-said", role: "status" });
+      this.element = make("section", { class: "tr-stack", id: "dataset-step-4" });
+      const top = make("div", { class: "tr-card" }, make("h2", { tabindex: "-1" }, "4 · Review"), this.counts, this.notes);
+      const rules = make("details", { class: "tr-fold tr-card", id: "dataset-rules" }, make("summary", {}, "The rules, and what each costs"));
+      rules.append(make("p", { class: "tr-soft" }, "Drag a line, or type. Beyond it a picture is flagged for you; it is rejected only by you, or by a rule set to reject."), this.charts);
+      const sheet = make("div", { class: "tr-card" }, make("div", { class: "tr-tools" }, this.filter, this.pages), make("p", { class: "tr-soft" }, HELP), this.said, make("div", { class: "ds-review" }, this.sheet, this.about));
+      this.element.append(top, rules, sheet);
+      this.sheet.addEventListener("keydown", (event) => this.key(event));
+      rules.addEventListener("toggle", () => rules.open && this.rules());
+      this.fold = rules;
+    }
+
+    stale() {
+      this.found = null;
+      this.at = 0;
+      this.shown = "waiting";
+      this.undone = [];
+      this.charts.replaceChildren();
+    }
+
+    async open() {
+      await this.read();
+      if (this.found && this.shown === "waiting" && !this.found.total) {
+        this.shown = this.found.counts.flagged ? "flagged" : "all";
+        await this.read();
+      }
+      if (this.fold.open) await this.rules();
+    }
+
+    async read(focus) {
+      try {
+        const found = await this.desk.ask("review", { set: this.desk.set(), show: this.shown, at: this.at, most: PAGE });
+        this.found = found;
+        this.at = found.at;
+        this.show(focus);
+      } catch (error) {
+        this.tell("bad", error.message);
+      }
+      this.desk.foot();
+    }
+
+    show(focus) {
+      const { make } = space;
+      const { counts, cells, total } = this.found;
+      const words = [["accepted", "accepted"], ["flagged", "flagged, to decide"], ["rejected", "rejected"]];
+      this.counts.replaceChildren(...words.map(([key, text]) => make("div", { "data-kind": key }, make("strong", {}, counts[key].toLocaleString("en")), make("span", {}, text))));
+      this.notes.replaceChildren(...this.found.notes.map((line) => make("li", {}, line)));
+      this.filter.replaceChildren(
+        ...SHOW.map(([value, text]) => {
+          const button = make("button", { type: "button", class: "tr-segment", "aria-pressed": String(value === this.shown) }, text);
+          button.addEventListener("click", () => this.pick(value));
+          return button;
+        })
+      );
+      const last = Math.max(0, Math.ceil(total / PAGE) - 1);
+      const page = Math.floor(this.at / PAGE);
+      const turn = (words, to, on) => {
+        const button = make("button", { type: "button", class: "tr-button" }, words);
+        button.disabled = !on;
+        button.addEventListener("click", () => this.turn(to));
+        return button;
+      };
+      this.pages.replaceChildren(turn("‹", page - 1, page > 0), make("span", {}, total ? `${this.at + 1}–${this.at + cells.length} of ${total.toLocaleString("en")}` : "none"), turn("›", page + 1, page < last));
+      this.cells = cells.map((cell, i) => this.cell(cell, i));
+      if (cells.length) this.sheet.replaceChildren(...this.cells);
+      else this.sheet.replaceChildren(make("p", { class: "tr-empty" }, this.shown === "waiting" ? "Nothing waits for you." : "No such picture."));
+      this.about.replaceChildren();
+      const chosen = this.cells[Math.min(focus ?? 0, this.cells.length - 1)];
+      this.cells.forEach((one) => (one.tabIndex = one === chosen ? 0 : -1));
+      if (chosen && focus !== undefined) chosen.focus();
+      else if (chosen) this.tellOf(cells[this.cells.indexOf(chosen)]);
+    }
+
+    cell(cell, i) {
+      const { make } = space;
+      const image = make("img", { alt: "", src: "data:image/jpeg;base64," + cell.picture });
+      const mark = { accepted: "✓", flagged: "⚑", rejected: "✕" }[cell.state];
+      const button = make("button", { type: "button", class: "ds-cell", role: "gridcell", "data-id": cell.id, "data-state": cell.state }, image, make("span", { class: "ds-mark", "aria-hidden": "true" }, cell.copy ? `${mark} copy?` : mark));
+      button.setAttribute("aria-label", `${cell.id}, ${cell.state}${cell.reasons.length ? ": " + cell.reasons.join("; ") : ""}`);
+      button.addEventListener("focus", () => {
+        this.cells.forEach((one) => (one.tabIndex = one === button ? 0 : -1));
+        this.tellOf(cell);
+      });
+      button.addEventListener("click", () => button.focus());
+      return button;
+    }
+
+    async tellOf(cell) {
+      const { make } = space;
+      const acts = make("div", { class: "tr-acts" });
+      const act = (words, word, reason, key) => {
+        const button = make("button", { type: "button", class: "tr-button", title: `Key ${key}` }, words);
+        button.addEventListener("click", () => this.decide(cell, word, reason));
+        return button;
+      };
+      acts.append(act("Accept", "accept", "", "A"), act("Reject", "reject", "other", "R"));
+      for (const [key, reason] of Object.entries(REASONS)) acts.append(act(reason, "reject", reason, key.toUpperCase()));
+      const rows = cell.figures.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
+      const pair = make("div", { class: "ds-two" }, make("figure", {}, make("img", { alt: `picture ${cell.id} with its outline`, src: "data:image/jpeg;base64," + cell.picture }), make("figcaption", {}, `${cell.id}, synthetic`)));
+      const said = cell.decided ? [make("p", { class: "tr-soft" }, cell.decided)] : [];
+      this.about.replaceChildren(pair, make("ul", { class: "tr-lines" }, ...cell.reasons.map((one) => make("li", {}, one))), ...said, acts, make("dl", { class: "tr-figures" }, ...rows));
+      if (!cell.copy) return;
+      const mine = (this.pairing = {});
+      try {
+        const { real, words } = await this.desk.ask("twin", { set: this.desk.set(), id: cell.id });
+        if (mine !== this.pairing || !real) return;
+        pair.append(make("figure", {}, make("img", { alt: "the nearest real training picture", src: "data:image/jpeg;base64," + real }), make("figcaption", {}, words)));
+      } catch (error) {
+        this.tell("bad", error.message);
+      }
+    }
+
+    /** @param {KeyboardEvent} event */
+    key(event) {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const i = this.cells.indexOf(document.activeElement);
+      if (i < 0) return;
+      const columns = getComputedStyle(this.sheet).gridTemplateColumns.split(" ").length;
+      const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+      const key = event.key.toLowerCase();
+      const cell = this.found.cells[i];
+      if (by) this.cells[Math.max(0, Math.min(this.cells.length - 1, i + by))].focus();
+      else if (event.key === "PageDown") this.turn(Math.floor(this.at / PAGE) + 1, 0);
+      else if (event.key === "PageUp") this.turn(Math.floor(this.at / PAGE) - 1, 0);
+      else if (key === "a") this.decide(cell, "accept", "", i);
+      else if (key === "r") this.decide(cell, "reject", "other", i);
+      else if (key === "u") this.undo(i);
+      else if (REASONS[key]) this.decide(cell, "reject", REASONS[key], i);
+      else return;
+      event.preventDefault();
+    }
+
+    async decide(cell, word, reason, i = this.found.cells.indexOf(cell)) {
+      try {
+        await this.desk.ask("decide", { set: this.desk.set(), id: cell.id, word, reason });
+        this.undone.push({ id: cell.id, word: cell.word, reason: cell.reason });
+        this.tell("good", `${cell.id} ${word === "accept" ? "accepted" : `rejected: ${reason}`}.`);
+        await this.read(this.shown === "waiting" ? i : i + 1);
+      } catch (error) {
+        this.tell("bad", error.message);
+      }
+    }
+
+    async undo(i) {
+      const last = this.undone.pop();
+      if (!last) return this.tell("", "Nothing to undo.");
+      try {
+        await this.desk.ask("decide", { set: this.desk.set(), ...last });
+        this.tell("good", `${last.id} is as it was.`);
+        await this.read(i);
+      } catch (error) {
+        this.undone.push(last);
+        this.tell("bad", error.message);
+      }
+    }
+
+    pick(value) {
+      this.shown = value;
+      this.at = 0;
+      this.read();
+    }
+
+    turn(page, focus) {
+      const last = Math.max(0, Math.ceil(this.found.total / PAGE) - 1);
+      if (page < 0 || page > last) return;
+      this.at = page * PAGE;
+      this.read(focus);
+    }
+
+    async rules() {
+      try {
+        const { rules } = await this.desk.ask("rules", { set: this.desk.set() });
+        const held = document.activeElement && this.charts.contains(document.activeElement) ? document.activeElement.id : "";
+        this.charts.replaceChildren(...rules.map((rule) => new space.RuleChart(rule, (change) => this.change(change)).element));
+        if (held) document.getElementById(held)?.focus();
+      } catch (error) {
+        this.tell("bad", error.message);
+      }
+    }
+
+    async change(change) {
+      try {
+        await this.desk.ask("set_rule", { set: this.desk.set(), ...change });
+        await this.rules();
+        await this.read();
+      } catch (error) {
+        this.tell("bad", error.message);
+      }
+    }
+
+    tell(kind, text) {
+      this.said.dataset.kind = kind;
+      this.said.textContent = text;
+    }
+
+    next() {
+      if (!this.found) return { words: "", label: "Next: export", wait: true };
+      const { counts, blocked } = this.found;
+      if (blocked) return { words: `${space.counted(blocked, "possible copy", "possible copies")} must be decided before an export.`, label: "Next: export", act: () => this.desk.go(4) };
+      const words = counts.flagged ? `${space.counted(counts.flagged, "flagged picture")} that nobody decided will be left out.` : "Nothing waits for you.";
+      return { words, label: "Next: export", act: () => this.desk.go(4) };
+    }
+  }
+
+  Object.assign(space, { ReviewStep });
+})();
