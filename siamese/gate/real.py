@@ -135,8 +135,8 @@ def _high(values: np.ndarray) -> float:
 
 
 def _joined(parts: list[Pictures]) -> Pictures | None:
-    if not parts:
-        return None
+    if len(parts) < 2:
+        return parts[0] if parts else None
     arrays = ("images", "masks", "views", "text", "sha256", "dhash")
     return Pictures(
         stems=tuple(stem for part in parts for stem in part.stems),

@@ -68,10 +68,11 @@ def gate(
     if not made:
         raise AugmentError(f"{set.root} holds no pictures yet; `python -m siamese synthesize` makes them.")
     judge, size = judges.load(head.plan.segmenter), head.checkpoints[0].size
-    yield Notice("Reading the real pictures and planting copies among them.")
+    yield Notice("Reading the real pictures.")
     found = real.read(head.plan, workspace, judge, size)
     for note in found.notes:
         yield Notice(note)
+    yield Notice("Calibrating the copy check and planting copies for it to find.")
     kit = _Kit(judge, size, comparison.prepare(judge, found, _seen(head), head.plan.pictures.seed))
     proposed, rests = real.proposed(found, judge)
     items = [one for one in dealt if one.id in made]

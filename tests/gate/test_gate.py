@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from siamese.augment.folder import SetFolder
 from siamese.augment.item import Decision
-from siamese.errors import AugmentError
+from siamese.errors import AugmentError, MachineError
 from siamese.events import Done, Event, Notice, Progress, Saved
 from siamese.gate import comparison, report, rules
 from siamese.gate import real as measured
@@ -241,3 +243,28 @@ def test_gate_json_of_a_newer_version_can_be_read_and_a_damaged_one_is_told(tmp_
     path.write_text("{}")
     with pytest.raises(AugmentError, match="damaged"):
         report.read(found)
+
+
+def test_a_full_disk_is_a_sentence_and_loses_no_scores(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True
+    ).returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        found = write_set(disk / "set", pairs(4))
+        list(gate(found))
+        before = (found.root / "scores.jsonl").read_bytes()
+        for part in (found.root / ".gate").iterdir():
+            part.unlink()
+        free = os.statvfs(disk)
+        (disk / "ballast").write_bytes(b"\0" * (free.f_bavail * free.f_frsize))
+        with pytest.raises(MachineError, match="is full; free some space"):
+            list(gate(found))
+        assert (found.root / "scores.jsonl").read_bytes() == before and len(rules.standing(found)) == 4
+        (disk / "ballast").unlink()
+        list(gate(found))
+        assert (found.root / "scores.jsonl").read_bytes() == before
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
