@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,7 +37,12 @@ def synthesize(
     out: Annotated[
         Path | None, typer.Option(help="folder of the set; else one in the workspace's runs")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="of this computer that share the work")] = 1,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=0, max=64, help="of this computer that share the work; 0: as many as are quick here"
+        ),
+    ] = 0,
     shard: Annotated[
         str,
         typer.Option(help="compute one share only, e.g. 2/4 on the second of four computers with one disk"),
@@ -52,17 +57,24 @@ def synthesize(
         Path | None, typer.Option(help="workspace folder; else SIAMESE_WORKSPACE or the home")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
-    minded: Annotated[bool, typer.Option("--minded", hidden=True)] = False,
+    ray: Annotated[
+        str,
+        typer.Option(help="dashboard of a Ray cluster whose computers see this disk, e.g. http://head:8265"),
+    ] = "",
+    shards: Annotated[int, typer.Option(min=1, max=1000, help="with --ray: shares of the work")] = 2,
+    gpus: Annotated[int, typer.Option(min=0, help="with --ray: GPUs of each share, 0: one core each")] = 1,
+    python: Annotated[str, typer.Option(help="with --ray: the Python there")] = "python3",
+    minded: Annotated[Literal["", "here", "far"], typer.Option(hidden=True)] = "",
 ) -> None:
     """Make a set of pictures on masks, as a plan says; the same command goes on where it stopped. Ctrl+C (or SIGTERM)
     stops after the unit at hand."""
-    if minded:
+    if minded == "here":
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     home = Workspace.default() if workspace is None else Workspace(workspace)
     chosen, out = _chosen(plan, out)
     for where in chosen.pictures.checkpoints:
         find(where)  # before torch: a missing one is said at once
-    from siamese.tasks.share import WHOLE, Shard
+    from siamese.tasks.share import WHOLE, Shard, words_of
     from siamese.tasks.synthesize import SynthesizeRequest, run_of
     from siamese.tasks.synthesize import synthesize as work
 
@@ -70,10 +82,22 @@ def synthesize(
         _say(chosen, home)
         return
     share = Shard.read(shard) if shard else WHOLE
-    if share != WHOLE and processes > 1:
-        raise RecipeError("--shard is the share of one process; leave --processes out.")
+    if (share != WHOLE or ray) and processes > 1 or (share != WHOLE and ray):
+        raise RecipeError("Choose one of --processes, --shard and --ray.")
     folder = out or _folder(chosen, home)
-    request = SynthesizeRequest(chosen, folder, home.root, device, processes, share, minded, gate)
+    elsewhere = None
+    if ray:
+        from siamese.jobs.ray import RayCluster, RayShard
+
+        cluster = RayCluster(ray)  # before the deal: nobody there is said at once
+
+        def elsewhere(begun: SetFolder) -> list[RayShard]:
+            words = [words_of(begun.root, Shard(k, shards), device, home.root) for k in range(1, shards + 1)]
+            return [cluster.shard([*one, "--minded", "far"], gpus, python) for one in words]
+
+    request = SynthesizeRequest(
+        chosen, folder, home.root, device, processes, share, bool(minded), elsewhere, gate
+    )
     run, complete = run_of(folder), True
     whole = share == WHOLE and run is not None
     found: Iterator[events.Event] = work(request)

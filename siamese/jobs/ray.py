@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,6 +52,11 @@ def check(packed: Path) -> None:
             f"{packed} has {size / 1e6:.1f} MB, and a Ray cluster takes at most {LARGEST / 1e6:.1f} MB at once; "
             "unpack it on a disk that this and every computer of the cluster sees, and submit that folder instead."
         )
+
+
+ASK = 2.0  # seconds between questions how a shard stands
+ROOT = Path(__file__).resolve().parents[2]
+STOPPED = 130  # exit code of a command that stopped as asked
 
 
 class RayCluster:
@@ -99,6 +105,26 @@ class RayCluster:
                 metadata={"RAY_JOB_STOP_WAIT_TIME_S": os.environ.get("RAY_JOB_STOP_WAIT_TIME_S", SAVE)},
             )
 
+    def shard(self, words: Sequence[str], gpus: int = 0, python: str = "python3") -> RayShard:
+        """Run a command of this app there, from this working folder; app, folder and data lie on a disk that all see.
+
+        Args:
+            words: what follows `python -m siamese`. gpus: 0: one core of a computer.
+
+        Raises:
+            MachineError: the cluster refuses.
+        """
+        command = shlex.join([python, "-P", "-m", "siamese", *words])
+        with self._asking():
+            id = self._client.submit_job(
+                entrypoint=f"cd {shlex.quote(os.getcwd())} && exec {command}",
+                runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}},
+                entrypoint_num_gpus=gpus or None,
+                entrypoint_num_cpus=None if gpus else 1,
+                metadata={"RAY_JOB_STOP_WAIT_TIME_S": os.environ.get("RAY_JOB_STOP_WAIT_TIME_S", SAVE)},
+            )
+        return RayShard(self, id)
+
     def status(self, id: str) -> Status:
         """How a job stands.
 
@@ -132,3 +158,30 @@ class RayCluster:
                 f"The Ray cluster at {self.address} refuses ({said[0][:200] if said else type(error).__name__}); check "
                 "its address, and that RAY_AUTH_MODE=token and RAY_AUTH_TOKEN are set here as on its head."
             ) from error
+
+
+class RayShard:
+    """A command on a cluster, as `siamese.tasks.share.watched` minds it."""
+
+    def __init__(self, cluster: RayCluster, id: str):
+        self.id, self._cluster, self._asked = id, cluster, 0.0
+        self._status = Status("queued")
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it waits or works."""
+        if self._status.active and time.monotonic() - self._asked > ASK:
+            self._asked, self._status = time.monotonic(), self._cluster.status(self.id)
+        if self._status.active:
+            return None
+        stopped = self._status.state == "stopped" or f"exit code {STOPPED}" in self._status.reason
+        return 0 if self._status.state == "finished" else STOPPED if stopped else 1
+
+    def stop(self) -> None:
+        """Ask it to stop after the unit at hand."""
+        if self.ended() is None:
+            self._cluster.stop(self.id)
+
+    def said(self) -> str:
+        """The last thing it said."""
+        lines = self._cluster.log(self.id)[0].strip().splitlines()
+        return f"Ray job {self.id} failed: {lines[-1] if lines else self._status.reason}"

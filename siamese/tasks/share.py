@@ -19,6 +19,7 @@ from typing import IO, Protocol
 import torch
 
 from siamese import lockfile
+from siamese.diffusion.device import choose_device
 from siamese.errors import AugmentError, writing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +27,8 @@ WHOLE_LOCK = ".whole.lock"
 ENDING = 5.0  # seconds in which a process that is about to end may still hold its lock
 LOOK = 0.2  # seconds between looks at the workers
 SAVING = 600.0  # seconds for the unit at hand after the wish to stop
+MOST = 8  # processes that begin without being asked for; each needs about 0.7 GB
+WORTH = 40  # pictures that make up for the start of a process
 STOPPED = 130  # exit code of a process that stopped as asked
 
 
@@ -146,14 +149,44 @@ class Child:
         )
 
 
+def fitting(pictures: int, device: str, threaded: bool) -> int:
+    """How many processes make `pictures` soonest here: one a GPU, or one a core where a model computes in one thread.
+
+    Args:
+        threaded: the models compute in all threads of a process.
+    """
+    if choose_device(device).type == "cuda":
+        best = torch.cuda.device_count() if device == "auto" else 1
+    else:
+        best = 1 if threaded else min(MOST, torch.get_num_threads())
+    return max(1, min(best, pictures // WORTH))
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute on the processor in `count` threads, 0: as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def words_of(root: Path, shard: Shard, device: str, workspace: Path | None) -> list[str]:
+    """The command that computes a shard of a set that is begun."""
+    words = ["synthesize", str(root.absolute()), "--shard", str(shard), "--device", device]
+    return words + (["--workspace", str(workspace)] if workspace else [])
+
+
 def children(root: Path, count: int, device: str, workspace: Path | None) -> list[Child]:
     """Start `count` processes that share the units of a set that is begun; the cores, and the GPUs, are shared too."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    threads = str(max(1, torch.get_num_threads() // count))
+    each = str(max(1, torch.get_num_threads() // count))
     environment = {
         **os.environ,
         "PYTHONPATH": path,
-        "OMP_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": each,
         "OMP_WAIT_POLICY": "passive",
         "NO_COLOR": "1",
     }
@@ -161,9 +194,8 @@ def children(root: Path, count: int, device: str, workspace: Path | None) -> lis
     found = []
     for k in range(1, count + 1):
         where = f"cuda:{(k - 1) % gpus}" if gpus else device
-        words = ["synthesize", str(root), "--shard", f"{k}/{count}", "--minded", "--device", where]
-        words += ["--workspace", str(workspace)] if workspace else []
-        found.append(Child(words, root / f".shard-{k}-of-{count}.log", environment))
+        words = words_of(root, Shard(k, count), where, workspace)
+        found.append(Child([*words, "--minded", "here"], root / f".shard-{k}-of-{count}.log", environment))
     return found
 
 

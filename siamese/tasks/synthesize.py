@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from siamese.augment.folder import GATE, HEAD, Head, SetFolder
+from siamese.augment.folder import GATE, HEAD, Checkpoint, Head, SetFolder
 from siamese.augment.item import Item, Made
 from siamese.augment.plan import Plan
 from siamese.counted import counted
@@ -22,12 +22,14 @@ from siamese.diffusion.checkpoint import Loaded
 from siamese.diffusion.device import PRECISIONS, choose_device
 from siamese.errors import AugmentError, MachineError
 from siamese.events import Done, Event, Notice, Progress, Saved
+from siamese.shipped import find
 from siamese.tasks import png
 from siamese.tasks.begin import begin, changed
 from siamese.tasks.sample import SampleRequest, sample_many
-from siamese.tasks.share import WHOLE, Shard, Worker, at_work, children, watched
+from siamese.tasks.share import WHOLE, Shard, Worker, at_work, children, fitting, threads, watched
 
 STAGE, CANCEL = "synthesize", "cancel"
+OFTEN = 2.0  # seconds between two events while others work: whoever reads them may wish to stop
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,10 @@ class SynthesizeRequest:
         plan: what to make. out: the folder of the set.
         workspace: where datasets and outlines that the plan names are looked for; None: folders only.
         device: auto, cpu, cuda, cuda:1, mps.
-        processes: of this computer that share the work.
+        processes: of this computer that share the work; 0: as many as are soonest done.
         shard: compute this share of the units and nothing else, neither others' nor the gate.
         minded: by a process that holds the set for all its shards.
+        elsewhere: starts other computers' processes for a set that is begun; they share the work, and this one waits.
         gate: score the pictures when all are made.
     """
 
@@ -48,9 +51,10 @@ class SynthesizeRequest:
     out: Path
     workspace: Path | None = None
     device: str = "auto"
-    processes: int = 1
+    processes: int = 0
     shard: Shard = WHOLE
     minded: bool = False
+    elsewhere: Callable[[SetFolder], Sequence[Worker]] | None = None
     gate: bool = True
 
 
@@ -76,14 +80,20 @@ def synthesize(request: SynthesizeRequest) -> Iterator[Event]:
         if request.shard == WHOLE:  # nobody else writes here: what a kill left half written can go
             for half in folder.root.glob("*/.writing-*"):
                 half.unlink(missing_ok=True)
-        if request.processes > 1:
+        left = _left(folder, head)
+        processes = min(request.processes, left)
+        if request.processes == 0 and request.shard == WHOLE:
+            processes = fitting(left, request.device, any(map(_threaded, head.checkpoints)))
+        if request.elsewhere and left:
+            yield from shared(folder, head, request.elsewhere(folder))
+        elif processes > 1 and request.shard == WHOLE:
             yield from shared(
-                folder, head, children(folder.root, request.processes, request.device, request.workspace)
+                folder, head, children(folder.root, processes, request.device, request.workspace)
             )
         else:
             yield from _units(request, folder, head)
-        left = head.units - len(folder.finished())
-        if request.shard == WHOLE and not left and request.gate and not _gated(folder, head):
+        complete = len(folder.finished()) == head.units
+        if request.shard == WHOLE and complete and request.gate and not _gated(folder, head):
             from siamese.tasks.gate import gate  # needs the judge, which a shard does not
 
             yield from gate(folder, request.workspace)
@@ -111,9 +121,10 @@ def shared(folder: SetFolder, head: Head, workers: Sequence[Worker]) -> Iterator
 
     clock = _Clock(head.items, count())
     yield clock.progress()
+    said = time.monotonic()
     for _ in watched(workers):
-        if (done := count()) != clock.done:
-            clock.done = done
+        if (done := count()) != clock.done or time.monotonic() - said > OFTEN:
+            clock.done, said = done, time.monotonic()
             yield clock.progress()
 
 
@@ -133,6 +144,20 @@ def _stops(folder: SetFolder) -> list[Path]:
     """Files that ask to stop: in the set's folder, and in that of the job that makes it."""
     run = run_of(folder.root)
     return [folder.root / CANCEL, *([run / CANCEL] if run else [])]
+
+
+def _left(folder: SetFolder, head: Head) -> int:
+    """Pictures that are still to be made, about."""
+    return (head.units - len(folder.finished())) * head.plan.pictures.batch
+
+
+def _threaded(one: Checkpoint) -> bool:
+    """Does a checkpoint compute in all threads of the processor, and not in one?
+
+    In fp32 the number of threads changes the last bit of a sum, so a small model computes in one: as many processes
+    as there are cores are faster than threads, and make the same bytes. A large one would not fit several times.
+    """
+    return checkpoint.read_recipe(find(one.where))[0].family != "compact"
 
 
 def _gated(folder: SetFolder, head: Head) -> bool:
@@ -167,7 +192,8 @@ def _units(request: SynthesizeRequest, folder: SetFolder, head: Head) -> Iterato
             which = units[k][0].checkpoint
             loaded = _load(head, which, request.device)
             clock = _Clock(clock.total, clock.done)  # loading is no part of the rate
-        made, files = _computed(loaded, head.plan, folder, units[k], mark)
+        with threads(0 if _threaded(head.checkpoints[which]) else 1):
+            made, files = _computed(loaded, head.plan, folder, units[k], mark)
         folder.write_unit(k, made, files)
         clock.done += len(made)
         yield clock.progress()
