@@ -30,9 +30,9 @@ def flagged(set: SetFolder) -> Iterator[Event]:
         return
     chosen, dealt = [id for _, id in sorted(waiting)][:SHOWN], {one.id: one for one in set.items()}
     side = sheet.SIDE
-    images = np.stack([sized(decode(content(set.image_path(id))), side) for id in chosen])
+    images = np.stack([_named(set, id, side) for id in chosen])
     masks = np.stack([square(set.mask(dealt[id]).labels, side) for id in chosen])
-    write_atomically(path, sheet.grid([images, masks * np.uint8(255)], numbered=True), durable=False)
+    write_atomically(path, sheet.grid([images, masks * np.uint8(255)]), durable=False)
     yield Saved(path)
     yield Notice(f"{counted(len(waiting), 'picture waits', 'pictures wait')} for a person; see {FLAGGED}.")
 
@@ -50,11 +50,16 @@ def copies(set: SetFolder, training: Pictures | None) -> Iterator[Event]:
     if not like or training is None:
         path.unlink(missing_ok=True)
         return
-    side = training.images.shape[1]
-    images = np.stack([sized(decode(content(set.image_path(id))), side) for id, _ in like[:SHOWN]])
+    images = np.stack([_named(set, id, sheet.SIDE) for id, _ in like[:SHOWN]])
     pairs = [images, training.images[[row for _, row in like[:SHOWN]]]]
-    write_atomically(path, sheet.grid(pairs, numbered=True), durable=False)
+    write_atomically(path, sheet.grid(pairs), durable=False)
     yield Notice(f"{path.name} shows real pictures: keep it on this computer.")
+
+
+def _named(set: SetFolder, id: str, side: int) -> np.ndarray:
+    """A picture of the set as a thumbnail, its id on it."""
+    image = np.ascontiguousarray(sized(decode(content(set.image_path(id))), side))
+    return cv2.putText(image, id, (4, side - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.4, sheet.NUMBER, 1)
 
 
 def content(path: Path) -> bytes:

@@ -82,7 +82,7 @@ def test_every_picture_gets_its_scores_and_a_report(gated: tuple[SetFolder, list
 
 
 def test_thresholds_come_from_the_real_pictures_and_stay_when_a_person_moved_them(
-    gated: tuple[SetFolder, list[Event]],
+    gated: tuple[SetFolder, list[Event]], feature_net: Path
 ) -> None:
     found, _ = gated
     outcome = report.read(found)
@@ -91,9 +91,12 @@ def test_thresholds_come_from_the_real_pictures_and_stay_when_a_person_moved_the
     assert "9 real training pictures" in " ".join(outcome.rests)
     moved = rules.changed(rules.read(found), ["rules.mask_fit.flag=1"])
     report.enforce(found, moved)
-    list(gate(found))
+    list(gate(found, feature_net=feature_net))
     assert rules.read(found) == moved and {one.state for one in rules.standing(found).values()} == {"flagged"}
-    assert "below 1 " in (found.root / "report.md").read_text("utf-8")
+    text = (found.root / "report.md").read_text("utf-8")
+    assert "below 1 " in text and "KID against real pictures (feature net)" in text
+    again = report.read(found)
+    assert again is not None and again.net_kid is not None and again.closeness == outcome.closeness
 
 
 def test_the_report_says_what_the_copy_check_compared_and_what_it_would_miss(
