@@ -38,9 +38,9 @@ class Keypoints:
 
 def find(picture: np.ndarray, allowed: np.ndarray, side: int) -> Keypoints:
     """Keypoints of a picture (H,W,3) uint8, square, at `side` pixels, where `allowed` (H,W) is True."""
-    grey = cv2.cvtColor(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    smooth = cv2.INTER_AREA if len(picture) > side else cv2.INTER_CUBIC
+    grey = cv2.cvtColor(cv2.resize(picture, (side, side), interpolation=smooth), cv2.COLOR_RGB2GRAY)
     where = cv2.resize(allowed.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
-    where = cv2.erode(where, np.ones((9, 9), np.uint8), borderType=cv2.BORDER_REPLICATE)
     points, found = cv2.SIFT_create(nfeatures=MOST, contrastThreshold=0.01).detectAndCompute(grey, where)
     if found is None or not len(points):
         return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from siamese.gate.copies import CopyCheck, Known
+from siamese.gate.copies import LESION, CopyCheck, Known
 
 COUNT = 50
 CROP = 0.8  # of the side that a cropped copy keeps
@@ -27,12 +25,19 @@ Case = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Planted:
-    """Planted copies: images (N,S,S,3) and masks (N,S,S) uint8, what was done, rows of the training pictures."""
+    """Planted copies.
+
+    Args:
+        images, masks: (N,S,S,3) and (N,S,S) uint8. kinds: what was done. of: rows of the training pictures.
+        hosts: rows of those that a lesion was pasted into, -1 for the other kinds: a host is itself a training
+            picture, so the check must not look at it.
+    """
 
     images: np.ndarray
     masks: np.ndarray
     kinds: tuple[str, ...]
     of: tuple[int, ...]
+    hosts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -54,40 +59,46 @@ def plant(training: Known, count: int = COUNT, seed: int = 0) -> Planted:
 
     Fewer than `count` where no lesion can be pasted elsewhere: too few pictures, or none with room.
     """
-    images, masks, kinds, of = [], [], [], []
+    images, masks, kinds, of, hosts = [], [], [], [], []
     names = list(KINDS)
     for k in range(count):
         draw = np.random.default_rng([seed, k])
         kind = names[k % len(names)]
-        row = int(draw.integers(len(training)))
+        row, host = int(draw.integers(len(training))), -1
         if kind == "pasted":
             found = _paste(training, draw)
             if found is None:
                 continue
-            image, mask, row = found
+            image, mask, row, host = found
         else:
             image, mask = KINDS[kind](training.images[row], training.masks[row], draw)
         images.append(np.ascontiguousarray(image))
         masks.append(np.ascontiguousarray(mask))
         kinds.append(kind)
         of.append(row)
+        hosts.append(host)
     shape = training.images.shape[1:]
     return Planted(
         np.stack(images) if images else np.zeros((0, *shape), np.uint8),
         np.stack(masks) if masks else np.zeros((0, *shape[:2]), np.uint8),
         tuple(kinds),
         tuple(of),
+        tuple(hosts),
     )
 
 
 def caught(check: CopyCheck, planted: Planted) -> Caught:
-    """Score the planted copies and count those that are flagged, whichever picture they are taken for."""
-    scores = check.score(planted.images, planted.masks)
+    """Score the planted copies and count those that are flagged; a pasted lesion must be found as a lesion."""
+    rows = np.arange(check.rows)
+    ratios = check.ratios(planted.images, planted.masks, np.array(planted.hosts)[:, None] == rows)
+    lesion = np.array([space in LESION for space in ratios])
+    above = np.array([ratio.value > 1 for ratio in ratios.values()]).reshape(len(ratios), -1)
     by_kind = dict.fromkeys(planted.kinds, (0, 0))
-    for kind, score in zip(planted.kinds, scores, strict=True):
+    for k, kind in enumerate(planted.kinds):
         n, of = by_kind[kind]
-        by_kind[kind] = n + score.flagged, of + 1
-    return Caught(sum(n for n, _ in by_kind.values()), len(scores), by_kind)
+        found = above[lesion, k] if kind == "pasted" else above[:, k]
+        by_kind[kind] = n + int(found.any()), of + 1
+    return Caught(sum(n for n, _ in by_kind.values()), len(planted.kinds), by_kind)
 
 
 def _exact(image: np.ndarray, mask: np.ndarray, draw: np.random.Generator) -> Case:
@@ -126,7 +137,7 @@ def _jpeg(image: np.ndarray, mask: np.ndarray, draw: np.random.Generator) -> Cas
     return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]), mask
 
 
-def _paste(training: Known, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int] | None:
+def _paste(training: Known, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int, int] | None:
     """The lesion of one picture blended into another patient's, turned, mirrored, up to a fifth larger or smaller.
 
     Gradients are kept and colours follow the new place (Pérez et al., Poisson Image Editing, 2003).
@@ -157,7 +168,7 @@ def _paste(training: Known, draw: np.random.Generator) -> tuple[np.ndarray, np.n
         piece, lesion = (np.ascontiguousarray(a) for a in _mirrored(piece, lesion, draw))
         pasted = _blended(training.images[host], training.masks[host], piece, lesion, draw)
         if pasted is not None:
-            return *pasted, row
+            return *pasted, row, host
     return None
 
 
@@ -181,9 +192,9 @@ def _blended(
     blended = cv2.seamlessClone(
         np.ascontiguousarray(piece[box]), image, reach[box] * 255, middle, cv2.NORMAL_CLONE
     )
-    both = (mask > 0).astype(np.uint8)
-    both[window] |= lesion
-    return blended, both
+    place = np.zeros_like(mask)
+    place[window] = lesion
+    return blended, place
 
 
 KINDS: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], Case] | None] = {
