@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from siamese.augment.item import Scores
 from siamese.counted import counted
 from siamese.data.seen import Seen
 from siamese.gate import copies, planted
@@ -45,22 +48,20 @@ class Comparison:
         found = [check.score(images, masks) for check in self.checks]
         return [max(own, key=lambda one: one.score) for own in zip(*found, strict=True)] if found else None
 
-    def told(self, flagged: int) -> Copies | None:
-        """What stands in the report, `flagged` pictures being above a threshold; None: nothing was compared."""
+    def told(self, scores: Sequence[Scores]) -> Copies | None:
+        """What stands in the report of pictures with these scores; None: nothing was compared."""
         if not self.checks:
             return None
-        first = self.checks[0]
-        said = [*self.covered]
+        flagged = Counter(one.copy_by for one in scores if one.copy is not None and one.copy > 1)
+        said = list(self.covered)
         for check in self.checks:
-            if check.n:
-                said.append(
-                    f"Compared with {check.compared}. Thresholds: 99th percentile of "
-                    f"{counted(check.n, 'real picture')} not among them, in each space; {check.alarms} of these "
-                    f"{check.n} are above one of them."
-                )
-            else:
-                said.append(f"Compared with {check.compared}.")
-            said += [*check.notes, check.sentence(flagged) if check is first else ""]
+            calibrated = (
+                f" Thresholds: 99th percentile of {counted(check.n, 'real picture')} not among them, in each space; "
+                f"{check.alarms} of these {check.n} are above one of them."
+            )
+            compared = f"Compared with {check.compared}.{calibrated if check.n else ''}"
+            said.append(" ".join((compared, *check.notes)))
+            said.append(check.sentence(sum(flagged[space] for space in check.limits)))
         caught = self.caught
         said.append(
             f"Planted on purpose: {caught.sentence()}."
@@ -69,13 +70,13 @@ class Comparison:
             "known."
         )
         return Copies(
-            sentences=tuple(sentence for sentence in said if sentence),
-            limits=first.limits,
-            held_out=first.n,
+            sentences=tuple(said),
+            limits={space: limit for check in self.checks for space, limit in check.limits.items()},
+            held_out=self.checks[0].n,
             caught=caught.n if caught else 0,
             planted=caught.of if caught else 0,
             by_kind=dict(caught.by_kind) if caught else {},
-            flagged=flagged,
+            flagged=flagged.total(),
         )
 
 

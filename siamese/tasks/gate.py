@@ -95,7 +95,7 @@ def gate(
         rules=proposed,
         rests=rests,
         changed=tuple(one.id for one in scores if one.changed),
-        copies=kit.comparison.told(sum(one.copy is not None and one.copy > 1 for one in scores)),
+        copies=kit.comparison.told(scores),
         closeness=_closeness(whole, usable, found, judge),
         net_kid=_net_kid(set, scores, found, feature_net, size) if feature_net else None,
         notes=found.notes,
