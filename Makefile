@@ -40,8 +40,8 @@ soak: $(TEST_STAMP) $(SOAK_STAMP)  ## the long counts (at most 60 minutes)
 check: $(TEST_STAMP)  ## style and likely bugs (ruff)
 	$(PY) -m ruff check .
 
-bench: $(TEST_STAMP)  ## seconds a picture, a step, a decode; peak memory; training beside the literal way
-	$(PY) -m tests.bench --page --training
+bench: $(TEST_STAMP)  ## seconds a picture, a step, a decode; peak memory; training beside the literal way; pictures an hour
+	$(PY) -m tests.bench --page --training --bulk
 
 bundle: | $(PY)  ## dist/siamese-studio: a folder that installs without Internet
 	rm -rf $(BUNDLE)

@@ -41,7 +41,7 @@ def begin(plan: Plan, folder: SetFolder, workspace: Path | None, device: str) ->
         head, pairs = yield from dealt(plan, workspace)
         for sentence in (*deal.summary(head), *head.leaks):
             yield Notice(sentence)
-        yield Notice(_room(folder.root, head, head.items))
+        yield Notice(f"{_room(folder.root, head, head.items) / 1e6:,.0f} MB are free on that disk.")
         head = dataclasses.replace(head, precision=precision_name(choose_precision(device)[1]))
         with writing(folder.root):
             folder.root.mkdir(parents=True, exist_ok=True)
@@ -119,18 +119,17 @@ def _differences(one: Settings, other: Settings, prefix: str = "") -> Generator[
             yield f"{prefix}{name}"
 
 
-def _room(root: Path, head: Head, pictures: int) -> str:
-    """What pictures that are still to be made need of the disk, in a sentence.
+def _room(root: Path, head: Head, pictures: int) -> int:
+    """Bytes that are free on the disk of a set, of which so many pictures are still to be made.
 
     Raises:
         MachineError: it is not there.
     """
     need = deal.bytes_needed(head.plan, pictures, max(one.size for one in head.checkpoints))
     free = shutil.disk_usage(next(p for p in (root.absolute(), *root.absolute().parents) if p.is_dir())).free
-    said = f"{counted(pictures, 'picture needs', 'pictures need')} about {need / 1e6:,.0f} MB"
     if need > free:
         raise MachineError(
-            f"{said}, and the disk of {root} has {free / 1e6:,.0f} MB free; free some space, choose another folder "
-            "with --out, or a smaller fold. Nothing was made."
+            f"{counted(pictures, 'picture needs', 'pictures need')} about {need / 1e6:,.0f} MB, and the disk of {root} "
+            f"has {free / 1e6:,.0f} MB free; free some space, choose another folder with --out, or a smaller fold."
         )
-    return f"{said}; {free / 1e6:,.0f} MB are free."
+    return free

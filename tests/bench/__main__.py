@@ -97,6 +97,7 @@ def main() -> None:
     words.add_argument("--rounds", type=int, default=5)
     words.add_argument("--page", action="store_true", help="also the start of the page, in a browser")
     words.add_argument("--training", action="store_true", help="also a training step beside the literal one")
+    words.add_argument("--bulk", action="store_true", help="also pictures an hour of a set, gate included")
     given = words.parse_args()
     device, dtype = choose_precision(given.device)
     ours, plain = checkpoint.load(given.checkpoint, device, dtype), checkpoint.load(given.checkpoint, device)
@@ -151,6 +152,10 @@ def main() -> None:
         from tests.bench import training
 
         rows += training.figures()
+    if given.bulk:
+        from tests.bench import bulk
+
+        rows += bulk.figures()
     for name, value in rows:
         print(f"  {name:<58} {value}")
 

@@ -20,6 +20,7 @@ from siamese.augment.folder import SetFolder
 from siamese.augment.plan import Plan
 from siamese.errors import AugmentError, MachineError, RecipeError
 from siamese.events import Done, Event, Notice, Progress
+from siamese.jobs import request
 from siamese.masks.mask import Mask
 from siamese.picture import decode
 from siamese.tasks import png, share
@@ -107,7 +108,7 @@ def test_a_plan_becomes_a_set(plan: Plan, unbroken: tuple[Path, list[Event]]) ->
     assert steps(events) == [0, 2, 4, 6, 8]
     assert events[-1] == Done("synthesize", PICTURES)
     said = [e.text for e in events if isinstance(e, Notice)]
-    assert any("8 pictures need about" in text and "MB are free" in text for text in said)
+    assert any("MB on the disk" in text for text in said) and any("MB are free" in text for text in said)
     assert list(made) == [one.id for one in items] and len({one.seed for one in items}) == PICTURES
     assert folder.head().plan == plan and folder.head().precision == "fp32"
     for one in items:
@@ -309,6 +310,8 @@ def test_a_run_of_the_workspace_by_command(plan: Plan, unbroken, tmp_path: Path)
     assert run.name.endswith("_synthesize_drawn")
     assert pictures(run / "set") == pictures(unbroken[0])
     assert '"event": "Done", ' in (run / "events.jsonl").read_text()
+    asked = request.read(run)
+    assert asked is not None and asked.argv(run)[-2:] == ["--out", str(run / "set")]  # as a job would go on with it
     SetFolder(run / "set").unit_path(0).unlink()
     assert (
         siamese("synthesize", file, "--workspace", home, "--no-gate").returncode == 0
