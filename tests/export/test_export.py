@@ -18,12 +18,13 @@ from siamese.augment.folder import SetFolder, mask_png
 from siamese.augment.item import Decision, line
 from siamese.errors import AugmentError, MachineError
 from siamese.events import Done, Notice, Progress, Saved
-from siamese.export import key, manifest, sums
+from siamese.export import key, manifest, pairs, sums
 from siamese.export.findings import Verified
 from siamese.export.layouts import LAYOUTS
+from siamese.export.pairs import Options
 from siamese.export.verify import verify
 from siamese.masks.mask import Mask
-from siamese.tasks.export import ExportRequest, export
+from siamese.tasks.export import ExportRequest, _Walk, _write_layouts, export
 from tests.export import small
 
 
@@ -172,6 +173,11 @@ def test_an_export_that_is_stopped_leaves_nothing(gated, tmp_path, stage):
 def test_a_stop_reaches_the_layout_at_hand(ward, tmp_path, monkeypatch):
     made = small.synthesized(tmp_path / "set", ward, 60)
     monkeypatch.setattr("siamese.tasks.export.PAUSE", 0.001)
+    walk = _Walk(pairs.of(made), len(LAYOUTS))
+    layouts = _write_layouts(tmp_path / "alone", tuple(LAYOUTS), Options(), walk)
+    next(layouts)
+    layouts.close()
+    assert walk.walked < 60  # not even the first layout was finished
     work = export(ExportRequest(made.root, tmp_path / "new" / "out", tuple(LAYOUTS)))
     event = next(e for e in work if isinstance(e, Progress) and e.stage == "layouts")
     assert event.step < event.total == 68 * len(LAYOUTS) and event.seconds_left is not None
