@@ -59,7 +59,12 @@ def _parts(mask: np.ndarray) -> list[tuple[tuple[slice, slice], np.ndarray]]:
 
 
 def _fine(crop: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Fine grey structure well inside a lesion, norm 1, 0 elsewhere: neither outline nor shading tells anything."""
+    """Fine grey structure well inside a lesion, norm 1, 0 elsewhere: neither outline nor shading tells anything.
+
+    All 0 for a lesion that is smaller than the thumbnail: the few pixels inside it are alike by chance.
+    """
+    if len(crop) < FINE:
+        return np.zeros((FINE, FINE), np.float32)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     grey = cv2.resize(grey, (FINE, FINE), interpolation=cv2.INTER_AREA).astype(np.float32)
     where = cv2.resize(part.astype(np.float32), (FINE, FINE), interpolation=cv2.INTER_AREA) > 0.9

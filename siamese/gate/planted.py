@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from siamese.data.view import DARK
 from siamese.gate.copies import LESION, CopyCheck, Known
 
 COUNT = 50
@@ -18,7 +19,7 @@ CROP = 0.8  # of the side that a cropped copy keeps
 HUE, BRIGHTNESS = (8, 20), (0.12, 0.3)  # of a recoloured copy: degrees and shares, to either side
 QUALITY = 40  # of a JPEG copy
 PASTED = (0.02, 0.5)  # of the side: shortest and longest side of a lesion that is pasted elsewhere
-TRIES = 200  # lesions, hosts and places tried for one pasted copy
+TRIES, PLACES = 200, 8  # lesions and hosts tried for one pasted copy, places in each host
 
 Case = tuple[np.ndarray, np.ndarray]
 
@@ -175,13 +176,16 @@ def _paste(training: Known, draw: np.random.Generator) -> tuple[np.ndarray, np.n
 def _blended(
     image: np.ndarray, mask: np.ndarray, piece: np.ndarray, lesion: np.ndarray, draw: np.random.Generator
 ) -> Case | None:
-    """A piece on bright tissue clear of the host's own lesion; None where the place drawn is not free."""
+    """A piece on bright tissue clear of the host's own lesion; None where no place drawn is free."""
     size, (high, wide) = len(mask), lesion.shape
     if high + 4 >= size or wide + 4 >= size:
         return None
-    top, left = (int(draw.integers(2, size - extent - 2)) for extent in (high, wide))
-    window = np.s_[top : top + high, left : left + wide]
-    if mask[window].any() or (image[window].max(axis=2) <= 26).mean() > 0.02:
+    for _ in range(PLACES):
+        top, left = (int(draw.integers(2, size - extent - 2)) for extent in (high, wide))
+        window = np.s_[top : top + high, left : left + wide]
+        if not mask[window].any() and (image[window].max(axis=2) <= DARK).mean() <= 0.02:
+            break
+    else:
         return None
     reach = cv2.dilate(lesion, np.ones((3, 3), np.uint8), iterations=max(1, min(high, wide) // 20))
     reach[[0, -1]] = 0
