@@ -88,17 +88,17 @@ def check(plan: Plan, checkpoints: Sequence[Path], sources: Sources, registered:
     """
     registered = [root.resolve() for root in registered]
     real = real_of(plan, sources, registered)
-    held_out = held_out_of(plan, sources, registered)
+    held_out = held_out_of(real, sources.roots, registered)
     return check_pictures(plan, checkpoints, real, registered) + check_sources(sources, held_out)
 
 
-def held_out_of(plan: Plan, sources: Sources, registered: Sequence[Path]) -> HeldOut:
-    """The val and test masks that no mask of the set may equal: of the real datasets, the lenders, and all registered.
+def held_out_of(real: Sequence[Path], lenders: Sequence[Path], registered: Sequence[Path]) -> HeldOut:
+    """The val and test masks that no mask of a set may equal: of the real datasets, the lenders, and all registered.
 
     Raises:
-        AugmentError, DatasetError: as `check`.
+        DatasetError: a real dataset or a lender whose val or test cases cannot be read.
     """
-    needed = tuple(dict.fromkeys((*real_of(plan, sources, registered), *sources.roots)))
+    needed = tuple(dict.fromkeys((*real, *lenders)))
     return heldout.read((*needed, *(root.resolve() for root in registered)), needed)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from siamese import lockfile
-from siamese.augment import deal, heldout, leaks, sources
+from siamese.augment import deal, leaks, sources
 from siamese.augment.deal import Dealt
 from siamese.augment.folder import Checkpoint, Head, SetFolder
 from siamese.augment.plan import Plan
@@ -74,7 +74,7 @@ def dealt(plan: Plan, workspace: Path | None) -> Generator[Event, None, tuple[He
     )
     lenders, known = sources.read(plan, workspace), leaks.registered(workspace)
     real = leaks.real_of(plan, lenders, known)
-    held_out = heldout.read((*real, *known), real)
+    held_out = leaks.held_out_of(real, lenders.roots, known)
     found = leaks.check_pictures(plan, folders, real, known) + leaks.check_sources(lenders, held_out)
     found.refuse()
     head, pairs = yield from deal.dealing(plan, lenders, checkpoints)

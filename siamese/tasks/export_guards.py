@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from siamese.atomic import read_capped
-from siamese.augment import heldout, leaks
+from siamese.augment import leaks
 from siamese.augment.folder import Head, SetFolder
 from siamese.augment.sources import dataset_root
 from siamese.counted import counted
@@ -120,7 +120,9 @@ def no_leak(set: SetFolder, head: Head, workspace: Path | None, ids: Sequence[st
     dealt = ((item, set.mask(item)) for item in set.items() if item.id in wanted)
     real, registered = tuple(real_roots(head, workspace).values()), leaks.registered(workspace)
     found = leaks.check_pictures(head.plan, checkpoints, real, registered)
-    found += leaks.check_dealt(dealt, heldout.read((*real, *registered), real))
+    masks = head.plan.masks
+    lenders = [dataset_root(name, workspace) for name in masks.where] if masks.source == "dataset" else []
+    found += leaks.check_dealt(dealt, leaks.held_out_of(real, lenders, registered))
     if found.problems:
         raise AugmentError("\n  - ".join(["The export would leak. Nothing was written.", *found.problems]))
     return tuple(dict.fromkeys((*head.leaks, *gone, *found.looked_at)))
