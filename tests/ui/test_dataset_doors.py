@@ -14,6 +14,7 @@ from siamese.masks.mask import Mask
 from siamese.tasks import png
 from siamese.workspace import Workspace
 from tests.conftest import write_dataset
+from tests.ui.training import end_all
 from ui.dataset_plan import Plans
 from ui.dataset_review import Reviews
 from ui.dataset_sets import Sets
@@ -87,6 +88,19 @@ def test_only_the_workspace_can_be_named(services, tmp_path):
     assert plans_of.offers({"token": token(services, "berta")})["collections"] == []
     other = plans_of._plan("berta", {"plan": plan | {"masks": {"source": "library", "owner": "anna"}}})
     assert other.masks.owner == "berta"
+
+
+def test_a_plan_comes_back_to_the_form_as_it_was(services):
+    door, root = Plans(services, Tasks(services.identity)), services.workspace.root
+    write_dataset(services.workspace.datasets / "ward", 3, 64)
+    asked = {"token": token(services)}
+    plan = door.offers(asked)["plan"]
+    plan |= {"name": "Übung", "masks": plan["masks"] | {"source": "dataset", "where": ["ward"], "owner": "anna"}}
+    run = door.begin(asked | {"plan": plan})["run"]
+    end_all(root)
+    assert door.again(asked | {"set": run})["plan"] == plan
+    stored = plans.read(services.workspace.runs / run / "plan.toml")
+    assert stored.masks.where == (str(services.workspace.datasets / "ward"),)
 
 
 def test_a_decision_carries_the_name_of_who_is_signed_in(services, a_set):
