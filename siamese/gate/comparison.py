@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from siamese.augment.item import Scores
 from siamese.counted import counted
 from siamese.data.seen import Seen
 from siamese.gate import copies, planted
-from siamese.gate.copies import CopyCheck, CopyScore
+from siamese.gate.copies import CopyCheck, CopyScore, Known
 from siamese.gate.planted import Caught
 from siamese.gate.real import Real
 from siamese.gate.report import Copies
@@ -36,12 +36,22 @@ class Comparison:
         caught: planted copies; None: none could be planted.
         covered: sentences on which of the checkpoints' training pictures are compared with.
         identity: digest of everything that a score depends on.
+        twins: (split, stem there, stem in train) of val and test pictures that show the place of a training picture;
+            of: split → pictures looked at.
     """
 
     checks: tuple[CopyCheck, ...]
     caught: Caught | None
     covered: tuple[str, ...]
     identity: str
+    twins: tuple[tuple[str, str, str], ...] = ()
+    of: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Sentences with the names of those twins, for this computer alone."""
+        found = "; ".join(f"{stem} ({split}) and {other}" for split, stem, other in self.twins)
+        return (f"The same place in train and in a held-out split: {found}.",) if found else ()
 
     def score(self, images: np.ndarray, masks: np.ndarray) -> list[CopyScore] | None:
         """The highest likeness of each picture (N,S,S,3) with its mask (N,S,S); None: nothing to compare with."""
@@ -62,6 +72,13 @@ class Comparison:
             compared = f"Compared with {check.compared}.{calibrated if check.n else ''}"
             said.append(" ".join((compared, *check.notes)))
             said.append(check.sentence(sum(flagged[space] for space in check.limits)))
+        for split, count in self.of.items():
+            same = sum(one == split for one, _, _ in self.twins)
+            said.append(
+                f"{same or 'None'} of {counted(count, f'{split} picture')} {'show' if same > 1 else 'shows'} the same "
+                f"place as a training picture ({copies.SAME} keypoints or more in one arrangement)"
+                + ("; what is measured on them is too good." if same else ".")
+            )
         caught = self.caught
         said.append(
             f"Planted on purpose: {caught.sentence()}."
@@ -86,13 +103,14 @@ def prepare(judge: Judge, found: Real, seen: Seen, seed: int) -> Comparison:
     Args:
         seen: what the set's checkpoints were trained on. seed: of the planted copies.
     """
-    checks, caught = [], None
+    checks, caught, twins, of = [], None, (), {}
     training, held_out = found.known, found.known_held_out
     here: set[bytes] = set()
     if training is not None:
         here = _digests(training.sha256)
         checks.append(copies.prepare(judge, training, held_out))
         caught = planted.caught(checks[0], planted.plant(training, PLANTED, seed))
+        twins, of = _twins(checks[0], training, found)
     others = _others(judge.index, here, seen)
     if others is not None:
         narrowed = copy.copy(judge)
@@ -104,7 +122,22 @@ def prepare(judge: Judge, found: Real, seen: Seen, seed: int) -> Comparison:
     identity.update("\n".join(f"{check.compared} {check.limits}" for check in checks).encode())
     indexed = _digests(others.sha256) if others is not None else set()
     covered = _covered(seen, here, indexed)
-    return Comparison(tuple(checks), caught if caught and caught.of else None, covered, identity.hexdigest())
+    return Comparison(
+        tuple(checks), caught if caught and caught.of else None, covered, identity.hexdigest(), twins, of
+    )
+
+
+def _twins(
+    check: CopyCheck, training: Known, found: Real
+) -> tuple[tuple[tuple[str, str, str], ...], dict[str, int]]:
+    """As in Comparison; those of val were found when the check was calibrated."""
+    twins, of = [], {}
+    for split, pictures in (("val", found.held_out), ("test", found.tested)):
+        if pictures is not None:
+            of[split] = len(pictures)
+            rows = check.twins if split == "val" else check.places(pictures.images, pictures.masks)
+            twins += [(split, pictures.stems[k], training.stems[row]) for k, row in sorted(rows.items())]
+    return tuple(twins), of
 
 
 def _others(index: TrainIndex | None, here: set[bytes], seen: Seen) -> TrainIndex | None:

@@ -103,6 +103,7 @@ class CopyCheck:
         n: how many real pictures the limits stand on. alarms: how many of these are, in any space, above the limit
             that the others set: the joint rate of false alarms is `alarms / n`.
         compared: what with, in words. notes: sentences on what was left out.
+        twins: held-out picture → training picture (rows) that show the same place.
     """
 
     def __init__(self, judge: Judge, known: Known | None, notes: Sequence[str] = ()):
@@ -114,6 +115,7 @@ class CopyCheck:
         self._judge, self._known = judge, known
         self.limits: dict[str, float] = {}
         self.n, self.alarms, self.notes = 0, 0, list(notes)
+        self.twins: dict[int, int] = {}
         if known is None:
             assert judge.index is not None
             self._sha256, self._features = judge.index.sha256, judge.index.features
@@ -153,6 +155,14 @@ class CopyCheck:
             space: Likeness(_ratio(space, likeness.value, self.limits[space]), likeness.row)
             for space, likeness in found.items()
         }
+
+    def places(self, images: np.ndarray, masks: np.ndarray) -> dict[int, int]:
+        """Which of the pictures (N,S,S,3) show the same place as a training picture: row here → row there."""
+        if self._known is None:
+            return {}
+        looks = (look(image, mask) for image, mask in zip(images, masks, strict=True))
+        most = (max((self._whole.most(one.whole), *map(self._lesions.most, one.lesions))) for one in looks)
+        return {k: row for k, (count, row) in enumerate(most) if count >= SAME}
 
     @property
     def rows(self) -> int:
@@ -216,8 +226,8 @@ def prepare(judge: Judge, training: Known | None, held_out: Known | None) -> Cop
             "The threshold is the one measured for polyp-segmenter: no held-out pictures are at hand."
         )
         return check
-    apart = None
-    if held_out is None or not len(held_out):
+    apart, own = None, held_out is not None and len(held_out) > 0
+    if not own:
         assert training is not None
         chosen = np.random.default_rng(0).permutation(len(training))[:DRAWN]
         held_out = Known(
@@ -235,7 +245,12 @@ def prepare(judge: Judge, training: Known | None, held_out: Known | None) -> Cop
         named = np.array(training.groups)[None] == np.array(held_out.groups)[:, None]
         named &= np.array(held_out.groups)[:, None] != ""
         apart = named if apart is None else apart | named
-    _calibrate(check, check.likeness(held_out.images, held_out.masks, apart))
+    assert held_out is not None
+    found = check.likeness(held_out.images, held_out.masks, apart)
+    _calibrate(check, found)
+    if own:
+        for space in found.keys() & set(COUNTS):
+            check.twins |= {k: int(found[space].row[k]) for k in np.flatnonzero(found[space].value >= SAME)}
     return check
 
 

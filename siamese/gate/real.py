@@ -31,6 +31,7 @@ class Real:
     Args:
         training: of the train splits. held_out: of the val splits. notes: sentences on what is missing.
         groups, held_out_groups: patient or the like of each of them, "" where it is not known.
+        tested: of the test splits; no threshold rests on them.
     """
 
     training: Pictures | None
@@ -38,6 +39,7 @@ class Real:
     notes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     held_out_groups: tuple[str, ...] = ()
+    tested: Pictures | None = None
 
     @property
     def known(self) -> Known | None:
@@ -53,8 +55,8 @@ class Real:
 def read(plan: Plan, workspace: Path | None, judge: Judge, size: int) -> Real:
     """Read the real datasets that a plan names; one that is not there or damaged is left out with a note."""
     names = plan.real or (plan.masks.where if plan.masks.source == "dataset" else ())
-    found: dict[dataset.Split, list[Pictures]] = {"train": [], "val": []}
-    groups: dict[dataset.Split, list[str]] = {"train": [], "val": []}
+    found: dict[dataset.Split, list[Pictures]] = {"train": [], "val": [], "test": []}
+    groups: dict[dataset.Split, list[str]] = {"train": [], "val": [], "test": []}
     notes = []
     for name in names:
         folder = place(name, workspace)
@@ -79,6 +81,7 @@ def read(plan: Plan, workspace: Path | None, judge: Judge, size: int) -> Real:
         tuple(notes),
         tuple(groups["train"]),
         tuple(groups["val"]),
+        _joined(found["test"]),
     )
 
 

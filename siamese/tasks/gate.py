@@ -98,7 +98,7 @@ def gate(
         copies=kit.comparison.told(scores),
         closeness=_closeness(whole, usable, found, judge),
         net_kid=_net_kid(set, scores, found, feature_net, size) if feature_net else None,
-        notes=found.notes,
+        notes=(*found.notes, *kit.comparison.named),
     )
     outcome = report.write(set, outcome)
     yield Saved(set.root / report.REPORT)

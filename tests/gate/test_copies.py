@@ -10,6 +10,7 @@ import pytest
 
 from siamese.errors import AugmentError
 from siamese.gate import copies, planted
+from siamese.gate.comparison import Comparison
 from siamese.segmentation import judge as judges
 from siamese.segmentation.judge import Judge
 from tests.conftest import draw_case
@@ -72,9 +73,21 @@ def test_held_out_pictures_of_a_training_picture_are_left_out_and_said(judge: Ju
     mixed = replace(HELD_OUT, images=HELD_OUT.images.copy())
     mixed.images[:2] = TRAINING.images[:2]
     check = copies.prepare(judge, TRAINING, mixed)
-    assert check.n == 18
+    assert check.n == 18 and check.twins == {0: 0, 1: 1}
     assert any("2 held-out pictures of 20 left out" in note for note in check.notes)
     assert check.score(TRAINING.images[9:10], TRAINING.masks[9:10])[0].flagged
+
+
+def test_another_frame_of_a_training_pictures_place_is_found_in_a_test_split(check: copies.CopyCheck) -> None:
+    frame = cv2.resize(TRAINING.images[7, 8:, 8:], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    frame = (frame * 0.85 + 10).clip(0, 255).astype(np.uint8)
+    images, masks = np.stack([STRANGERS.images[0], frame]), STRANGERS.masks[:2]
+    assert check.places(images, masks) == {1: 7}
+    told = Comparison((check,), None, (), "", (("test", "mine", "case7"),), {"val": 20, "test": 2}).told([])
+    assert told is not None
+    said = " ".join(told.sentences)
+    assert "None of 20 val pictures shows the same place" in said and "1 of 2 test pictures shows" in said
+    assert "case7" not in said  # the card leaves this computer
 
 
 def test_a_picture_is_not_compared_with_its_own_patient(judge: Judge) -> None:
