@@ -67,7 +67,7 @@ class Comparison:
         for check in self.checks:
             calibrated = (
                 f" Thresholds: 99th percentile of {counted(check.n, 'real picture')} not among them, in each space; "
-                f"{check.alarms} of these {check.n} are above one of them."
+                f"above one of them: {check.alarms} of these {check.n}."
             )
             compared = f"Compared with {check.compared}.{calibrated if check.n else ''}"
             said.append(" ".join((compared, *check.notes)))

@@ -17,7 +17,8 @@ FEW = 50  # masks; fewer give no percentiles of their own
 MANY = 200  # masks; fewer do not tell where lesions hardly ever lie
 GRID = 32  # places along each side
 SELDOM = 0.01  # share of the masks that cover a place; below it, lesions hardly ever lie there
-TOO_SMALL, TOO_LARGE, FEWER, MORE, CUT, ELSEWHERE, JAGGED, GONE = (
+NOTCH, LEG = 0.05, 8  # share of the side, pixels: both legs of a right angle into a lesion, as nobody draws it
+TOO_SMALL, TOO_LARGE, FEWER, MORE, CUT, ELSEWHERE, JAGGED, GONE, BOXED = (
     "smaller than the set's",
     "larger than the set's",
     "fewer lesions than the set's",
@@ -26,6 +27,7 @@ TOO_SMALL, TOO_LARGE, FEWER, MORE, CUT, ELSEWHERE, JAGGED, GONE = (
     "where the set's hardly ever lie",
     "more jagged than the set's",
     "no lesion left",
+    "cut straight by a box in its picture",
 )
 
 
@@ -160,3 +162,23 @@ def has_specks(labels: np.ndarray) -> bool:
     """Has a mask (H,W) pieces too small for a lesion?"""
     _, _, stats, _ = cv2.connectedComponentsWithStats((labels > 0).astype(np.uint8), connectivity=8)
     return bool((stats[1:, cv2.CC_STAT_AREA] < speck(labels)).any())
+
+
+def is_boxed(labels: np.ndarray) -> bool:
+    """Does a lesion have a notch of right angles, as from the box that many endoscopes burn into a corner?"""
+    found = labels > 0
+    least = max(LEG, NOTCH * min(found.shape))
+    for down in (found, found[::-1]):
+        for view in (down, down[:, ::-1]):
+            # the notch as background below a row of lesion and left of a column of it
+            below = _run(view[:-1] & ~view[1:])  # ... pixels of such a row that end here
+            beside = _run((view[::-1, 1:] & ~view[::-1, :-1]).T).T[::-1]  # ... of such a column that begin here
+            if ((below[:, :-1] >= least) & (beside[1:] >= least) & view[:-1, 1:]).any():
+                return True
+    return False
+
+
+def _run(rows: np.ndarray) -> np.ndarray:
+    """(N,M) bool → how many neighbours to the left, itself included, are all true; 0 where it is not."""
+    place = np.arange(1, rows.shape[1] + 1)
+    return place - np.maximum.accumulate(np.where(rows, 0, place), axis=1)

@@ -15,7 +15,17 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from siamese.masks.likeness import CUT, GONE, TOO_LARGE, TOO_SMALL, Limits, has_specks, speck
+from siamese.masks.likeness import (
+    BOXED,
+    CUT,
+    GONE,
+    TOO_LARGE,
+    TOO_SMALL,
+    Limits,
+    has_specks,
+    is_boxed,
+    speck,
+)
 from siamese.masks.mask import Mask
 from siamese.masks.morph import Blend, Edit, Elastic, Flip, RemoveIslands, Smooth, Transform, morph
 from siamese.masks.pieces import remove_islands
@@ -62,8 +72,9 @@ class Drawn(NamedTuple):
 
 
 def is_whole(labels: np.ndarray) -> bool:
-    """Is there a lesion, and does the mask (H,W) keep away from the picture's border?"""
-    return bool(labels.any()) and not _touched(remove_islands(labels, speck(labels))).any()
+    """Is there a lesion, and is the mask (H,W) cut off neither by the picture's border nor by a box in it?"""
+    clean = remove_islands(labels, speck(labels))
+    return bool(clean.any()) and not _touched(clean).any() and not is_boxed(clean)
 
 
 def within(labels: np.ndarray, longest: int = LONGEST) -> np.ndarray:
@@ -102,7 +113,7 @@ def draw(
         rng: decides everything; the same state, the same mask.
 
     Returns: the mask (H,W) with the edits that `siamese.masks.morph.morph` makes its outline with, in order. Labels
-        above 1 are carried along.
+        above 1 are carried along. None of a mask that a box in its picture cuts straight.
     """
     whole = Mask(lesion(labels))
     redraws: Counter[str] = Counter()
@@ -115,6 +126,8 @@ def draw(
         whole = morph(whole, clean)
         if whole.empty:
             return Drawn(None, (), {GONE: 1})
+    if is_boxed(whole.labels):  # turned or moved, its notch would lie where no box is
+        return Drawn(None, (), {BOXED: 1})
     for _ in range(ranges.redraws + 1):
         one = _try(whole.labels, None if several else partner, ranges, limits, rng)
         why = one.why

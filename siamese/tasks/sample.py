@@ -251,12 +251,13 @@ class _Conditions:
 
     @torch.no_grad()
     def decode(self, z: Tensor, seeds: Sequence[int]) -> np.ndarray:
-        """(n,S,S,3) uint8 through the autoencoder, one picture at a time to bound the memory."""
+        """(n,S,S,3) uint8 through the autoencoder; on a processor one at a time, to bound the memory."""
         model = self.model
         noise = texture_noise(seeds, model.recipe.size).to(model.device)
+        together = 1 if model.device.type == "cpu" else len(seeds)
         pieces = [
-            model.autoencoder.decode(one[None].to(model.dtype), n[None])
-            for one, n in zip(z, noise, strict=True)
+            model.autoencoder.decode(some.to(model.dtype), n)
+            for some, n in zip(z.split(together), noise.split(together), strict=True)
         ]
         return batches.to_images(torch.cat(pieces))
 

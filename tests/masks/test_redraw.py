@@ -146,3 +146,15 @@ def test_the_classes_of_a_label_picture_are_carried_along():
         middle = [int(v.mean()) for v in inside]
         assert mask[middle[0], middle[1]] == 2 and mask[max(0, inside[0].min() - 3), middle[1]] == 1
     assert len(seen) == 6
+
+
+def test_a_mask_that_a_box_cuts_straight_lends_no_random_one():
+    for seed in range(40):  # drawn outlines and arcs are not taken for it, at any size
+        assert not any(likeness.is_boxed(plausible(seed, size).labels) for size in (128, 384))
+    whole = plausible(3, 384).labels
+    rows, columns = np.nonzero(whole)
+    notched = whole.copy()
+    notched[int(rows.mean()) :, : int(columns.mean())] = 0  # the corner box of an endoscope
+    assert likeness.is_boxed(notched) and redraw.is_whole(whole) and not redraw.is_whole(notched)
+    drawn = redraw.draw(notched, None, Ranges(), ANY, np.random.default_rng(0))
+    assert drawn.mask is None and drawn.redraws == {likeness.BOXED: 1}
