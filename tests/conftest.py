@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TINY = ROOT / "assets" / "recipes" / "tiny.toml"
 LONGEST = (  # files that take a worker the longest begin first, so that none of them is left alone at the end
     "ui/test_train.py",
+    "ui/test_dataset.py",
     "jobs/test_jobs.py",
     "ui/test_app.py",
     "ui/test_drawing.py",

@@ -85,7 +85,7 @@ def test_the_canvas_shows_the_models_field_of_view(page, context, shared_server)
 
 
 def test_generate_shows_every_step_then_the_picture_and_a_gallery(page, server):
-    before = page.locator("#gallery button").count()
+    before = len(Workspace(server.workspace).gallery("default").pictures())
     stroke(page, (0.2, 0.3), (0.7, 0.6))
     saved(page)
     area = page.evaluate("__mask.area()")
@@ -157,8 +157,9 @@ def test_several_pictures_and_a_click_brings_one_back(page):
     page.wait_for_function("document.querySelectorAll('#gallery button').length >= 3")
 
 
-def test_stop_answers_at_once_and_keeps_the_last_preview(page):
-    before = page.locator("#gallery button").count()
+def test_stop_answers_at_once_and_keeps_the_last_preview(page, server):
+    stored = Workspace(server.workspace).gallery("default")
+    before = len(stored.pictures())
     set_number(page, "#steps", 1000)
     page.locator("#generate").click()
     page.wait_for_function("/tep ([3-9]|\\d\\d+) of/.test(document.querySelector('#status').textContent)")
@@ -166,7 +167,7 @@ def test_stop_answers_at_once_and_keeps_the_last_preview(page):
     wait_state(page, "stopped")  # and not at the end of a thousand steps
     assert "unfinished" in status(page) and "unfinished" in page.locator(".pv-label").inner_text()
     assert shown(page).shape == (64, 64, 3)
-    assert page.locator("#gallery button").count() == before
+    assert len(stored.pictures()) == before
     assert page.locator("#accept").is_disabled()
     set_number(page, "#steps", 2)
     page.locator("#generate").click()
