@@ -10,6 +10,7 @@ import cv2
 
 from siamese.augment.folder import SetFolder
 from siamese.augment.item import REASONS, Decision, Scores
+from siamese.counted import counted
 from siamese.errors import AugmentError, SiameseError
 from siamese.gate import cost, report, rules
 from siamese.gate.rules import KINDS, Standing
@@ -19,6 +20,7 @@ from ui.services import Services
 if TYPE_CHECKING:
     import numpy as np
 
+    from siamese.gate.report import Outcome
     from siamese.gate.twin import Twins
 
 MOST = 48  # cells of one answer
@@ -44,10 +46,10 @@ class Reviews:
         self.functions = [self.review, self.decide, self.twin, self.rules, self.set_rule]
 
     def review(self, payload: dict) -> dict:
-        """Cells of {set} from {at} on that are {show}: {ok, counts, blocked, notes, total, at, cells}."""
+        """Cells of {set} from {at} on that are {show}: {ok, counts, blocked, headlines, details, total, at, cells}."""
         folder = self._scored(payload)
         show = payload.get("show") if payload.get("show") in SHOWS else "all"
-        stand, scores = rules.standing(folder), folder.scores()
+        stand, scores, found = rules.standing(folder), folder.scores(), report.read(folder)
         counts = {
             word: sum(one.state == word for one in stand.values())
             for word in ("accepted", "flagged", "rejected")
@@ -59,7 +61,8 @@ class Reviews:
             "ok": True,
             "counts": counts,
             "blocked": sum(one.copy and one.state == "flagged" for one in stand.values()),
-            "notes": _notes(folder),
+            "headlines": _headlines(found),
+            "details": _details(found),
             "total": len(chosen),
             "at": at,
             "cells": [_cell(folder, id, stand[id], scores[id]) for id in chosen[at : at + most]],
@@ -181,21 +184,44 @@ def _threshold(flag: float | None, reject: float | None, key: str) -> float:
     return next((v for v in (reject, flag, default) if v is not None), 0.0)
 
 
-def _notes(folder: SetFolder) -> list[str]:
-    """What the copy check compared and caught, how diverse the set is and how close to real: the gate's own words."""
-    found = report.read(folder)
+def _headlines(found: Outcome | None) -> list[str]:
+    """What a person must know before deciding: possible copies, what the check would miss, how close to real."""
     if found is None:
         return []
-    unknown = ("Nothing was at hand to compare with: whether there are copies is not known.",)
-    said = list(found.copies.sentences if found.copies else unknown)
+    copies, said = found.copies, []
+    if copies is None:
+        said.append("Nothing was at hand to compare with: whether there are copies is not known.")
+    elif copies.planted:
+        words = (
+            counted(copies.flagged, "possible copy", "possible copies") if copies.flagged else "No copy found"
+        )
+        said.append(f"{words}; of {copies.planted} copies planted on purpose, {copies.caught} were caught.")
+    else:
+        words = (
+            counted(copies.flagged, "possible copy", "possible copies") if copies.flagged else "No copy found"
+        )
+        said.append(f"{words}; none could be planted on purpose, so what the check misses is not known.")
     close = found.closeness
+    if close is not None and close.real_pixels is not None:
+        said.append(
+            f"Diversity: grey levels differ by {close.pixels.value:.0f} (SD) between its pictures, by "
+            f"{close.real_pixels.value:.0f} between real ones."
+        )
+    return said
+
+
+def _details(found: Outcome | None) -> list[str]:
+    """All of it in the gate's own words, with names that stay on this computer."""
+    if found is None:
+        return []
+    said, close = list(found.copies.sentences if found.copies else ()), found.closeness
     if close is not None:
         floor = f"; real pictures among themselves {close.real_pixels.words()}" if close.real_pixels else ""
         said.append(f"Diversity, SD between pictures in grey levels: {close.pixels.words()}{floor}.")
         if close.kid is not None:
             floor = f"; two halves of the real ones {close.floor.words()}" if close.floor else ""
             said.append(f"Closeness to real pictures, KID ({found.segmenter}): {close.kid.words()}{floor}.")
-    return [*said, *found.notes]
+    return [*said, *found.rests, *found.notes]
 
 
 def _whole(value: object, low: int, high: int) -> int:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from siamese.atomic import read_capped
+from siamese.augment.deal import LENT_NONE
 from siamese.augment.folder import GATE, SetFolder
 from siamese.errors import AugmentError, SiameseError
 from siamese.jobs.jobs import Job, Jobs
@@ -167,10 +168,11 @@ def _progress(folder: SetFolder, head: Head, active: bool) -> dict[str, Any]:
     rate = None
     if active and len(times) > 1 and times[-1] > times[0]:
         rate = (len(times) - 1) / (times[-1] - times[0]) * head.items / head.units
-    redrawn = sum(head.redrawn.values())
+    reasons = {words: count for words, count in head.redrawn.items() if words != LENT_NONE}
+    redrawn = sum(reasons.values())
     lines = [*head.notes]
     if redrawn:
-        why = ", ".join(f"{words}: {count}" for words, count in head.redrawn.items())
+        why = ", ".join(f"{words}: {count}" for words, count in reasons.items())
         lines.append(f"{redrawn:,} masks no longer looked like the set's and were drawn again ({why}).")
     return {
         "made": len(made),

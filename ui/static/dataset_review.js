@@ -18,6 +18,7 @@
       this.found = null;
       this.counts = make("div", { class: "ds-counts", id: "dataset-counts" });
       this.notes = make("ul", { class: "tr-lines", id: "dataset-notes" });
+      this.details = make("ul", { class: "tr-lines" });
       this.charts = make("div", { class: "tr-charts", id: "dataset-charts" });
       this.filter = make("div", { class: "tr-segments", role: "group", "aria-label": "Which pictures" });
       this.pages = make("div", { class: "tr-acts" });
@@ -26,10 +27,11 @@
       this.said = make("p", { class: "tr-said", id: "dataset-review-said", role: "status" });
       this.element = make("section", { class: "tr-stack", id: "dataset-step-4" });
       const top = make("div", { class: "tr-card" }, make("h2", { tabindex: "-1" }, "4 · Review"), this.counts, this.notes);
+      top.append(make("details", { class: "tr-fold" }, make("summary", {}, "What was compared, and how"), this.details));
       const rules = make("details", { class: "tr-fold tr-card", id: "dataset-rules" }, make("summary", {}, "The rules, and what each costs"));
       rules.append(make("p", { class: "tr-soft" }, "Drag a line, or type. Beyond it a picture is flagged for you; it is rejected only by you, or by a rule set to reject."), this.charts);
       const sheet = make("div", { class: "tr-card" }, make("div", { class: "tr-tools" }, this.filter, this.pages), make("p", { class: "tr-soft" }, HELP), this.said, make("div", { class: "ds-review" }, this.sheet, this.about));
-      this.element.append(top, rules, sheet);
+      this.element.append(top, sheet, rules);
       this.sheet.addEventListener("keydown", (event) => this.key(event));
       rules.addEventListener("toggle", () => rules.open && this.rules());
       this.fold = rules;
@@ -69,7 +71,8 @@
       const { counts, cells, total } = this.found;
       const words = [["accepted", "accepted"], ["flagged", "flagged, to decide"], ["rejected", "rejected"]];
       this.counts.replaceChildren(...words.map(([key, text]) => make("div", { "data-kind": key }, make("strong", {}, counts[key].toLocaleString("en")), make("span", {}, text))));
-      this.notes.replaceChildren(...this.found.notes.map((line) => make("li", {}, line)));
+      this.notes.replaceChildren(...this.found.headlines.map((line) => make("li", {}, line)));
+      this.details.replaceChildren(...this.found.details.map((line) => make("li", {}, line)));
       this.filter.replaceChildren(
         ...SHOW.map(([value, text]) => {
           const button = make("button", { type: "button", class: "tr-segment", "aria-pressed": String(value === this.shown) }, text);
