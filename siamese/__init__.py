@@ -14,9 +14,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-os.environ.setdefault(
-    "OPENCV_LOG_LEVEL", "ERROR"
-)  # read when cv2 loads; a damaged file is our sentence to say
+for _name, _value in (
+    ("OPENCV_LOG_LEVEL", "ERROR"),  # read when cv2 loads; a damaged file is our sentence to say
+    ("OMP_WAIT_POLICY", "passive"),  # read when torch loads; threads that spin starve beside any other work
+):
+    os.environ.setdefault(_name, _value)
 
 if TYPE_CHECKING:
     from siamese.masks.mask import Mask as Mask

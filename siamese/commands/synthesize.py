@@ -68,7 +68,6 @@ def synthesize(
 ) -> None:
     """Make a set of pictures on masks, as a plan says; the same command goes on where it stopped. Ctrl+C (or SIGTERM)
     stops after the unit at hand."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch: threads that spin beside others' work starve
     if minded == "here":
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     home = Workspace.default() if workspace is None else Workspace(workspace)

@@ -187,7 +187,6 @@ def children(root: Path, count: int, device: str, workspace: Path | None) -> lis
         **os.environ,
         "PYTHONPATH": path,
         "OMP_NUM_THREADS": each,
-        "OMP_WAIT_POLICY": "passive",
         "NO_COLOR": "1",
     }
     gpus = torch.cuda.device_count() if device == "auto" and torch.cuda.is_available() else 0
