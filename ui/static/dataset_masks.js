@@ -108,6 +108,7 @@
     async preview() {
       const mine = (this.asked = {});
       this.form.busy = true;
+      this.grid.dataset.busy = "true";
       this.changed();
       try {
         const begun = await this.desk.ask("preview", { plan: this.form.plan });
@@ -125,6 +126,7 @@
       } finally {
         if (mine === this.asked) {
           this.form.busy = false;
+          this.grid.dataset.busy = "false";
           this.changed();
         }
       }
