@@ -23,7 +23,7 @@ def test_the_shipped_thresholds_are_those_of_kvasir_seg() -> None:
     found = real.read(plan, None, shipped, 384)
     assert found.training is not None and found.held_out is not None and found.notes == ()
     assert (len(found.training), len(found.held_out)) == (840, 60)
-    proposed, rests = real.proposed(found, shipped)
-    print(proposed, rests)
+    proposed, _ = real.proposed(found, shipped)
     for name in KINDS:
-        assert proposed.of(name).flag == pytest.approx(Rules().of(name).flag, rel=0.01), name
+        now, wanted = proposed.of(name).flag, Rules().of(name).flag
+        assert now == (None if wanted is None else pytest.approx(wanted, rel=0.01)), name
