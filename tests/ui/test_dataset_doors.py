@@ -15,9 +15,11 @@ from siamese.tasks import png
 from siamese.workspace import Workspace
 from tests.conftest import write_dataset
 from tests.ui.training import end_all
+from ui.dataset_export import Exports
 from ui.dataset_plan import Plans
 from ui.dataset_review import Reviews
 from ui.dataset_sets import Sets
+from ui.parcels import Outbox
 from ui.services import Services
 from ui.training_tasks import Tasks
 
@@ -123,6 +125,19 @@ def test_a_decision_carries_the_name_of_who_is_signed_in(services, a_set):
         reviews.set_rule(asked | {"key": "copies", "threshold": 5})
     with pytest.raises(SiameseError, match="page is not known|reload"):
         reviews.decide({"token": "x", "set": a_set, "id": "s000001", "word": "accept", "reason": ""})
+
+
+def test_an_export_waits_for_copies_and_hands_out_only_exports(services, a_set):
+    outbox = Outbox(services.workspace, services.identity)
+    exports = Exports(services, Tasks(services.identity), Sets(services), outbox)
+    asked = {"token": token(services), "set": a_set}
+    found = exports.export_offers(asked)
+    assert found["problem"].startswith("1 possible copy of training pictures must be decided")
+    assert found["usual"] in {one["key"] for one in found["layouts"]} and not found["real"]
+    (services.workspace.root / "secret.zip").write_bytes(b"x")
+    for name in ("../../secret", "..", "nothing", ""):
+        with pytest.raises(SiameseError, match="not there any more"):
+            exports.export_zip(asked | {"name": name})
 
 
 def test_pictures_of_a_set_are_small_and_its_own(services, a_set):
