@@ -65,6 +65,8 @@ class Desk:
             for folder in sorted(workspace.datasets.iterdir())
             if folder.is_dir()
         ]
+        for folder in sorted(workspace.runs.glob("*/set/set.json")):
+            found.append((f"set {folder.parents[1].name}", str(folder.parent)))
         mine = workspace.root / "pictures" / owner_folder(owner)
         return [*found, (MINE, str(mine))] if mine.is_dir() else found
 

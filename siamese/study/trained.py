@@ -12,7 +12,7 @@ from siamese.data.seen import Seen
 from siamese.errors import CheckpointError
 from siamese.study.design import Design
 
-MANIFEST = "manifest.jsonl"
+MANIFEST, SET = "manifest.jsonl", "set.json"
 
 
 def seen_by_generators(design: Design) -> tuple[Seen, tuple[str, ...]]:
@@ -42,7 +42,11 @@ def seen_by_generators(design: Design) -> tuple[Seen, tuple[str, ...]]:
 
 
 def _made_by(root: Path) -> list[str]:
-    """Names of the models that a manifest beside pictures, or the facts of a gallery, name."""
+    """Names of the models that a set, a manifest beside pictures, or the facts of a gallery, name."""
+    try:
+        return [str(one["where"]) for one in json.loads(_text(root / SET))["checkpoints"]]
+    except (ValueError, KeyError, TypeError):  # no set
+        pass
     lines: Sequence[str] = []
     try:
         lines = read_capped(root / MANIFEST).decode("utf-8", "replace").splitlines()

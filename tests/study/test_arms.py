@@ -207,3 +207,5 @@ def test_training_pictures_are_known_by_pixels_and_saved_again(tmp_path):
     assert "training pictures of gone are not at hand" in seen_by_generators(design_of(arms))[1][0]
     (tmp_path / "made" / "manifest.jsonl").unlink()
     assert "nothing says which model made it" in seen_by_generators(design_of(arms))[1][0]
+    (tmp_path / "made" / "set.json").write_text(json.dumps({"checkpoints": [{"where": str(model)}]}))
+    assert seen_by_generators(design_of(arms))[0].has(pictures[0])

@@ -20,6 +20,7 @@ from ui.dataset_plan import Plans
 from ui.dataset_review import Reviews
 from ui.dataset_sets import Sets
 from ui.parcels import Outbox
+from ui.rate_desk import Desk
 from ui.services import Services
 from ui.training_tasks import Tasks
 
@@ -138,6 +139,11 @@ def test_an_export_waits_for_copies_and_hands_out_only_exports(services, a_set):
     for name in ("../../secret", "..", "nothing", ""):
         with pytest.raises(SiameseError, match="not there any more"):
             exports.export_zip(asked | {"name": name})
+
+
+def test_a_set_can_be_an_arm_of_a_rating_study(services, a_set):
+    offered = dict(Desk(services).sources("anna"))
+    assert offered == {f"set {a_set}": str(services.workspace.runs / a_set / "set")}
 
 
 def test_pictures_of_a_set_are_small_and_its_own(services, a_set):
