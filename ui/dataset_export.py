@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from pathlib import Path
@@ -18,9 +19,11 @@ from ui.training_form import size
 from ui.training_tasks import Task, Tasks
 
 if TYPE_CHECKING:
+    from siamese.augment.folder import SetFolder
     from siamese.export.findings import Verified
 
 ZIP = ".zip"
+LARGEST = 2 * 10**9  # bytes of a zip that a page fetches into its memory
 LONGEST = 400  # characters of a word for the card
 
 
@@ -37,7 +40,6 @@ class Exports:
 
         job = self._sets.find(payload)
         folder = folder_of(job)
-        plan = folder.head().plan
         stand = rules.standing(folder)
         accepted = sum(one.state == "accepted" for one in stand.values())
         copies = sum(one.copy and one.state == "flagged" for one in stand.values())
@@ -51,17 +53,18 @@ class Exports:
                 {"key": key, "words": one.title, "about": one.readers} for key, one in LAYOUTS.items()
             ],
             "usual": DEFAULT,
-            "real": bool(plan.real or plan.masks.source == "dataset"),
+            "real": bool(_lenders(folder)),
             "pictures": accepted,
             "title": job.name,
             "problem": problem,
         }
 
     def export_set(self, payload: dict) -> dict:
-        """Write {set} as asked and verify it; the task's result is {name, size, sha256, lines, where}."""
+        """Write {set} as asked and verify it; the task's result is {name, size, fetched, sha256, lines, where}."""
         owner = self._services.identity.owner(payload.get("token"))
         job = self._sets.find(payload)
         layouts = payload.get("layouts")
+        sources = str(payload.get("sources") or "")[:LONGEST]
         words = {
             name: str(payload.get(name) or "")[:LONGEST]
             for name in ("title", "licence", "consent", "contact")
@@ -81,6 +84,7 @@ class Exports:
                 keep_stems=payload.get("stems") is True,
                 zip=True,
                 workspace=self._services.workspace.root,
+                licences=tuple((name, sources) for name in _lenders(folder_of(job))) if sources else (),
                 **words,
             )
             try:
@@ -100,8 +104,8 @@ class Exports:
         if not re.fullmatch(r"[a-z0-9-]{1,80}", name) or not path.is_file():
             raise SiameseError("This export is not there any more; write it again.")
         key, copy = self._outbox.room()
-        with writing(copy):
-            shutil.copyfile(path, copy)
+        with writing(copy):  # the outbox removes what was fetched: a second name of the same file will do
+            os.link(path, copy)
         return self._outbox.offer(owner, key, copy, f"{name}.zip")
 
     def _new(self, title: str) -> Path:
@@ -127,6 +131,7 @@ class Exports:
         return {
             "name": out.name,
             "size": size(path.stat().st_size),
+            "fetched": path.stat().st_size <= LARGEST,
             "sha256": _sum(path),
             "lines": [in_words(found), *found.notes],
             "where": f"It lies in {out.parent} on the computer that runs this studio; the key from its names to "
@@ -137,3 +142,11 @@ class Exports:
 def _sum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lenders(folder: SetFolder) -> list[str]:
+    """Names of the real datasets that a set stands beside."""
+    plan = folder.head().plan
+    return [
+        Path(name).name for name in plan.real or (plan.masks.where if plan.masks.source == "dataset" else ())
+    ]

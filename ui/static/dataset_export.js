@@ -13,7 +13,7 @@
       this.square = make("input", { type: "checkbox", id: "dataset-square" });
       this.stems = make("input", { type: "checkbox", id: "dataset-stems" });
       this.words = {};
-      for (const name of ["title", "licence", "consent", "contact"]) this.words[name] = make("input", { type: "text", class: "tr-input", id: `dataset-${name}`, maxlength: "400", placeholder: name === "title" ? "" : "not stated" });
+      for (const name of ["title", "licence", "sources", "consent", "contact"]) this.words[name] = make("input", { type: "text", class: "tr-input", id: `dataset-${name}`, maxlength: "400", placeholder: name === "title" ? "" : "not stated" });
       this.bar = make("div", { class: "tr-bar", role: "progressbar", "aria-label": "Writing", hidden: "" }, make("span", {}));
       this.stop = make("button", { type: "button", class: "tr-button", id: "dataset-export-stop", hidden: "" }, "Stop");
       this.said = make("p", { class: "tr-said", id: "dataset-export-said", role: "status" });
@@ -25,7 +25,7 @@
         tick(this.merge, "Real pictures too", "Train, val and test of the real dataset beside the synthetic pictures, which go into train alone; with lists for the honest comparison."),
         tick(this.square, "Square", "Else synthetic pictures take the aspect of the pictures their masks came from."),
         tick(this.stems, "Keep the names of the source pictures", "Names may identify patients. Else names are neutral; a key file stays here."),
-        make("div", { class: "tr-knobs wide" }, field("Title", this.words.title), field("Licence of the sources", this.words.licence), field("Basis of consent", this.words.consent), field("Contact", this.words.contact)),
+        make("div", { class: "tr-knobs wide" }, field("Title", this.words.title), field("Licence of this dataset", this.words.licence), field("Licence of its sources", this.words.sources), field("Basis of consent", this.words.consent), field("Contact", this.words.contact)),
         make("div", { class: "tr-acts" }, this.bar, this.stop), this.said, this.done
       );
       this.element.addEventListener("input", () => {
@@ -107,8 +107,10 @@
         }
         fetch.disabled = false;
       });
-      const lines = [...found.lines, `sha256 of the zip: ${found.sha256}`];
-      this.done.replaceChildren(make("h3", {}, "Your dataset"), make("ul", { class: "tr-lines" }, ...lines.map((line) => make("li", {}, line))), make("div", { class: "tr-acts" }, fetch), make("p", { class: "tr-soft" }, found.where));
+      this.fetched = found.fetched;
+      const large = found.fetched ? [] : [`The zip has ${found.size}, too much for a browser to fetch: take it from the folder below.`];
+      const lines = [...found.lines, ...large, `sha256 of the zip: ${found.sha256}`];
+      this.done.replaceChildren(make("h3", {}, "Your dataset"), make("ul", { class: "tr-lines" }, ...lines.map((line) => make("li", {}, line))), make("div", { class: "tr-acts" }, ...(found.fetched ? [fetch] : [])), make("p", { class: "tr-soft" }, found.where));
       this.done.hidden = false;
       this.done.scrollIntoView({ block: "nearest" });
     }
@@ -120,7 +122,7 @@
 
     next() {
       if (!this.offered) return { words: "", label: "Export", wait: true };
-      if (!this.done.hidden && !this.working) return { words: "Your dataset is ready.", label: "Download the zip", act: () => this.fetch.click() };
+      if (!this.done.hidden && !this.working) return { words: "Your dataset is ready.", label: this.fetched ? "Download the zip" : "", act: () => this.fetch.click() };
       if (this.offered.problem) return { words: this.offered.problem, label: "Back to review", act: () => this.desk.go(3) };
       const words = this.working ? "Writing…" : this.chosen().length ? `${space.counted(this.offered.pictures, "synthetic picture")} will be written.` : "Choose at least one layout.";
       return { words, label: "Export", wait: this.working || !this.chosen().length, act: () => this.write() };
