@@ -35,7 +35,7 @@ test: $(TEST_STAMP)  ## the tests, a headless browser included (at most 10 minut
 soak: $(TEST_STAMP) $(SOAK_STAMP)  ## the long counts (at most 60 minutes)
 	@.ci/browser $(PY)
 	@.ci/postgres
-	$(PY) -m pytest -m soak -o faulthandler_timeout=1200 $(PYTEST_ARGS)
+	$(PY) -m pytest -m soak -n 2 --dist loadfile --no-loadscope-reorder -o faulthandler_timeout=1200 $(PYTEST_ARGS)
 
 check: $(TEST_STAMP)  ## style and likely bugs (ruff)
 	$(PY) -m ruff check .

@@ -252,8 +252,9 @@ def test_make_installs_once_and_again_when_the_requirements_change(tmp_path):
     assert make("app") == ["app.py"]
     three = "-n 3 --dist loadfile --no-loadscope-reorder"
     assert make("test") == [test, f"-m pytest {three}"]
-    assert make("soak") == ["-m pip install -r requirements-soak.txt", "-m pytest -m soak -o faulthandler_timeout=1200"]
-    assert make("soak") == ["-m pytest -m soak -o faulthandler_timeout=1200"] and make("check") == ["-m ruff check ."]
+    soak = "-m pytest -m soak -n 2 --dist loadfile --no-loadscope-reorder -o faulthandler_timeout=1200"
+    assert make("soak") == ["-m pip install -r requirements-soak.txt", soak]
+    assert make("soak") == [soak] and make("check") == ["-m ruff check ."]
     (tmp_path / "requirements.txt").write_text("numpy>=2\n")
     assert make("app") == [app, "app.py"] and make("test") == [test, f"-m pytest {three}"]
     assert make("test") == [f"-m pytest {three}"] and make("app") == ["app.py"]

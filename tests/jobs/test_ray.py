@@ -31,6 +31,8 @@ pytestmark = [
     pytest.mark.soak,
     pytest.mark.skipif(MISSING, reason="`make soak` installs requirements-soak.txt"),
 ]
+TOKEN = secrets.token_hex(32)  # one for all heads: Ray's client keeps the first it has read
+PATIENCE = 120  # seconds for a head to answer
 START = "import sys; from ray.scripts.scripts import main; sys.exit(main())"
 
 
@@ -44,7 +46,7 @@ def free_port() -> int:
 def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a head with a token."""
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from siamese.jobs.ray import RayCluster  # Ray reads the token's variables when it is imported first
 
@@ -60,9 +62,10 @@ def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             [sys.executable, "-c", START, *words], stdout=said, stderr=said, start_new_session=True
         )
         try:
-            address = f"http://127.0.0.1:{dashboard}"
+            address, end = f"http://127.0.0.1:{dashboard}", time.monotonic() + PATIENCE
             while True:
                 assert process.poll() is None, (tmp_path / "head.txt").read_text()
+                assert time.monotonic() < end, "the head does not answer us"
                 try:
                     RayCluster(address).status("nobody")
                 except MachineError as error:
