@@ -126,6 +126,19 @@ def test_a_rule_is_moved_and_says_what_it_costs(context, workshop):
     )
 
 
+def test_a_plan_can_be_changed_and_begun_anew(context, workshop):
+    page, go = screen(context, workshop), "#dataset-next"
+    page.locator("#dataset-sets button").first.click()
+    page.locator("#dataset-rail").get_by_role("button", name="Synthesize").click()
+    page.locator("#dataset-again").click()
+    expect(page.locator(go)).to_have_text("Next: how many")
+    expect(page.locator(go)).to_be_enabled()
+    page.locator(go).click()
+    expect(page.locator(go)).to_have_text("Synthesize 12 pictures")
+    assert page.locator("#dataset-name").input_value() == "Übung 1"
+    assert page.locator("#dataset-folds [aria-pressed='true']").inner_text() == "2×"
+
+
 def test_stop_keeps_what_is_made_and_go_on_goes_on(context, workshop):
     page, go = screen(context, workshop), "#dataset-next"
     page.locator("#dataset-new").click()

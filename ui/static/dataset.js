@@ -34,7 +34,7 @@
       /** A new set with the plan of another one. */
       async again(id) {
         const { plan } = await desk.ask("again", { set: id });
-        steps[0].form.plan = plan;
+        Object.assign(steps[0].form, { plan, preview: null });
         steps[1].name.value = plan.name;
         choose(null);
         go(0);
@@ -156,7 +156,7 @@
     async function pick(id) {
       choose(id);
       steps.forEach((step, i) => i > 1 && step.stale());
-      await look();
+      for (let tries = 0; tries < 3 && state.set === id && !state.found; tries += 1) await look(); // a newer look may win
       if (state.set === id) go(state.found && state.found.scored ? 3 : 2);
     }
 

@@ -121,6 +121,7 @@
     }
 
     next() {
+      if (!this.offered && this.said.dataset.kind === "bad") return { words: "", label: "Try again", act: () => this.open() };
       if (!this.offered) return { words: "", label: "Export", wait: true };
       if (!this.done.hidden && !this.working) return { words: "Your dataset is ready.", label: this.fetched ? "Download the zip" : "", act: () => this.fetch.click() };
       if (this.offered.problem) return { words: this.offered.problem, label: "Back to review", act: () => this.desk.go(3) };

@@ -57,6 +57,7 @@
     async read(focus) {
       try {
         const found = await this.desk.ask("review", { set: this.desk.set(), show: this.shown, at: this.at, most: PAGE });
+        if (!this.found) this.tell("", "");
         this.found = found;
         this.at = found.at;
         this.show(focus);
@@ -222,6 +223,7 @@
     }
 
     next() {
+      if (!this.found && this.said.dataset.kind === "bad") return { words: "", label: "Try again", act: () => this.open() };
       if (!this.found) return { words: "", label: "Next: export", wait: true };
       const { counts, blocked } = this.found;
       if (blocked) return { words: `${space.counted(blocked, "possible copy", "possible copies")} must be decided before an export.`, label: "Next: export", act: () => this.desk.go(4) };
