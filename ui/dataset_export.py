@@ -146,7 +146,4 @@ def _sum(path: Path) -> str:
 
 def _lenders(folder: SetFolder) -> list[str]:
     """Names of the real datasets that a set stands beside."""
-    plan = folder.head().plan
-    return [
-        Path(name).name for name in plan.real or (plan.masks.where if plan.masks.source == "dataset" else ())
-    ]
+    return [Path(name).name for name in folder.head().plan.beside]

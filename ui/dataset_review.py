@@ -232,4 +232,4 @@ def _jpeg(picture: np.ndarray) -> str:
     """base64 of a picture (H,W,3) uint8 RGB, its shorter side `SIDE`."""
     scale = SIDE / min(picture.shape[:2])
     size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    return jpeg(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)[..., ::-1])
+    return jpeg(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))

@@ -11,9 +11,12 @@ import numpy as np
 from siamese.atomic import read_capped
 from siamese.augment.deal import LENT_NONE
 from siamese.augment.folder import GATE, SetFolder
-from siamese.errors import AugmentError, SiameseError
+from siamese.data.thumbs import outline
+from siamese.errors import AugmentError, MaskError, SiameseError
 from siamese.jobs.jobs import Job, Jobs
+from siamese.jobs.request import read_json
 from siamese.jobs.status import Status
+from siamese.picture import decode
 from ui.services import Services
 from ui.training_runs import STATES
 
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 NEWEST = 8  # pictures shown while a set is made
 RECENT = 30  # finished units that the rate is taken from
 SIDE = 192  # pixels of a small picture
-OUTLINE = (233, 180, 86)  # BGR, the colour of a lesion everywhere in the studio
 LOG = 4096  # bytes
 
 
@@ -85,27 +87,23 @@ def folder_of(job: Job) -> SetFolder:
     return SetFolder(job.folder / "set")
 
 
-def small(folder: SetFolder, id: str, outlined: bool = True) -> str:
-    """base64 of a small JPEG of a made picture; "" where there is none."""
+def small(folder: SetFolder, id: str) -> str:
+    """base64 of a small JPEG of a made picture with its outline; "" where there is none."""
     try:
-        picture = cv2.imdecode(np.frombuffer(read_capped(folder.image_path(id)), np.uint8), cv2.IMREAD_COLOR)
+        picture = decode(read_capped(folder.image_path(id)))
         mask = cv2.imdecode(np.frombuffer(read_capped(folder.mask_path(id)), np.uint8), cv2.IMREAD_GRAYSCALE)
-    except (OSError, ValueError, cv2.error):
+    except (OSError, ValueError, MaskError, cv2.error):
         return ""
-    if picture is None or mask is None:
+    if mask is None:
         return ""
     shown = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    if outlined:
-        there = cv2.resize((mask > 0).astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
-        edges, _ = cv2.findContours(there, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(shown, edges, -1, (0, 0, 0), 2)
-        cv2.drawContours(shown, edges, -1, OUTLINE, 1)
+    outline(shown, mask, 1)
     return jpeg(shown)
 
 
 def jpeg(picture: np.ndarray) -> str:
-    """base64 of a picture (H,W,3) uint8 BGR."""
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    """base64 of a picture (H,W,3) uint8 RGB."""
+    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     assert done
     return base64.b64encode(data.tobytes()).decode()
 
@@ -159,12 +157,13 @@ def _told(job: Job, status: Status) -> dict[str, Any]:
 
 
 def _progress(folder: SetFolder, head: Head, active: bool) -> dict[str, Any]:
-    """Counts, rate and finish time from the finished units, and the newest pictures."""
-    units = sorted(folder.finished())
-    items = folder.items()
-    done = set(units)
-    made = [one.id for one in items if one.unit in done]
-    times = sorted(_changed([folder.unit_path(unit) for unit in units]))[-RECENT:]
+    """Counts, rate and finish time from the finished units, and the newest pictures; read every two seconds."""
+    units, batch = sorted(folder.finished()), head.plan.pictures.batch
+    made = min(head.items, len(units) * batch)
+    if head.units - 1 in units:  # the last unit may be smaller
+        made = (len(units) - 1) * batch + head.items - (head.units - 1) * batch
+    newest = [one.id for unit in units[-NEWEST:] for one in folder.made_of(unit)][-NEWEST:]
+    times = sorted(_changed([folder.unit_path(unit) for unit in units[-RECENT:]]))
     rate = None
     if active and len(times) > 1 and times[-1] > times[0]:
         rate = (len(times) - 1) / (times[-1] - times[0]) * head.items / head.units
@@ -174,14 +173,15 @@ def _progress(folder: SetFolder, head: Head, active: bool) -> dict[str, Any]:
     if redrawn:
         why = ", ".join(f"{words}: {count}" for words, count in reasons.items())
         lines.append(f"{redrawn:,} masks no longer looked like the set's and were drawn again ({why}).")
+    measured = read_json(folder.root / GATE).get("pictures")  # written when all scores are
     return {
-        "made": len(made),
+        "made": made,
         "total": head.items,
         "rate": rate,
-        "seconds_left": (head.items - len(made)) / rate if rate else None,
-        "newest": made[-NEWEST:],
+        "seconds_left": (head.items - made) / rate if rate else None,
+        "newest": newest,
         "lines": [*lines, *head.leaks],
-        "scored": (folder.root / GATE).is_file() and len(folder.scores()) >= head.items,
+        "scored": measured == head.items,
     }
 
 

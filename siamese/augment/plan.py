@@ -118,6 +118,11 @@ class Plan(Settings):
             raise ValueError("masks.where names several folders; put the masks in one folder or one zip")
         return self
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The real datasets that the set stands beside, as the plan names them: `real`, else those that lend masks."""
+        return self.real or (self.masks.where if self.masks.source == "dataset" else ())
+
     def toml(self) -> str:
         """The plan as TOML, every setting written out, its meaning above it."""
         return "\n".join(_lines(self, "")) + "\n"

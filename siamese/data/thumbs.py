@@ -40,7 +40,7 @@ def thumb(case: SourceCase, side: int = 160) -> bytes:
     try:
         labels = labels_of(case)
         if labels.shape == (height, width):
-            _outline(window, labels)
+            outline(window, labels)
     except MaskError:  # the report says so; the picture alone is shown
         pass
     if case.text_box:
@@ -49,13 +49,14 @@ def thumb(case: SourceCase, side: int = 160) -> bytes:
     return _png(tile)
 
 
-def _outline(window: np.ndarray, labels: np.ndarray) -> None:
+def outline(window: np.ndarray, labels: np.ndarray, width: int = 2) -> None:
+    """Draw the outline of each label of a mask (H,W) on a picture (h,w,3) uint8 RGB, `width` pixels on a dark rim."""
     small = cv2.resize(labels, window.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     for label in np.unique(small[small > 0]):
         edges, _ = cv2.findContours((small == label).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         drawn = window.copy()
-        cv2.drawContours(drawn, edges, -1, (0, 0, 0), 4)
-        cv2.drawContours(drawn, edges, -1, OUTLINE, 2)
+        cv2.drawContours(drawn, edges, -1, (0, 0, 0), width + 2)
+        cv2.drawContours(drawn, edges, -1, OUTLINE, width)
         window[:] = drawn
 
 

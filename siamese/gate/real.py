@@ -54,7 +54,7 @@ class Real:
 
 def read(plan: Plan, workspace: Path | None, judge: Judge, size: int) -> Real:
     """Read the real datasets that a plan names; one that is not there or damaged is left out with a note."""
-    names = plan.real or (plan.masks.where if plan.masks.source == "dataset" else ())
+    names = plan.beside
     found: dict[dataset.Split, list[Pictures]] = {"train": [], "val": [], "test": []}
     groups: dict[dataset.Split, list[str]] = {"train": [], "val": [], "test": []}
     notes = []

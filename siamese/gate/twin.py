@@ -9,9 +9,9 @@ import numpy as np
 
 from siamese.atomic import read_capped
 from siamese.augment.folder import SetFolder
+from siamese.augment.sources import dataset_root
 from siamese.data import dataset
 from siamese.errors import MaskError, SiameseError
-from siamese.gate.real import place
 from siamese.picture import decode
 
 
@@ -25,9 +25,9 @@ class Twins:
     def find(self, folder: SetFolder, digest: str) -> tuple[str, np.ndarray] | None:
         """Stem and picture (H,W,3) uint8 RGB whose decoded pixels have this sha256; None where it is not at hand."""
         plan = folder.head().plan
-        for name in plan.real or (plan.masks.where if plan.masks.source == "dataset" else ()):
+        for name in plan.beside:
             try:
-                cases = dataset.read(place(name, self._workspace), "train").cases
+                cases = dataset.read(dataset_root(name, self._workspace), "train").cases
             except (SiameseError, OSError):
                 continue
             for case in cases:

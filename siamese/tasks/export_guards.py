@@ -89,9 +89,7 @@ def real_roots(head: Head, workspace: Path | None) -> dict[str, Path]:
     Raises:
         AugmentError: one that is gone, or two of the same name.
     """
-    plan = head.plan
-    names = plan.real or (plan.masks.where if plan.masks.source == "dataset" else ())
-    roots = list(dict.fromkeys(dataset_root(name, workspace) for name in names))
+    roots = list(dict.fromkeys(dataset_root(name, workspace) for name in head.plan.beside))
     twice = [name for name, times in Counter(root.name for root in roots).items() if times > 1]
     if twice:
         raise AugmentError(f"Two real datasets are called {twice[0]}; rename the folder of one of them.")

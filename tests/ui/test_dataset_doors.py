@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from siamese.masks.mask import Mask
 from siamese.tasks import png
 from siamese.workspace import Workspace
 from tests.conftest import write_dataset
+from tests.ui.conftest import HOUSE
 from tests.ui.training import end_all
 from ui.dataset_export import Exports
 from ui.dataset_plan import Plans
@@ -153,3 +157,11 @@ def test_pictures_of_a_set_are_small_and_its_own(services, a_set):
     assert list(found) == ["s000001"] and found["s000001"]
     with pytest.raises(SiameseError):
         sets.picture(asked | {"set": "../../etc"})
+
+
+def test_what_the_screen_does_itself_imports_no_torch():
+    """Another thread may be importing it for the resident model at that moment, and one of the two would fail."""
+    doors = "ui.dataset, siamese.augment.deal, siamese.gate.twin, siamese.tasks.export, siamese.export.verify"
+    code = f"import sys, {doors}; print([name for name in ('torch', 'siamese.diffusion') if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
