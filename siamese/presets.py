@@ -93,10 +93,10 @@ ABLATIONS: tuple[Preset, ...] = (
 
 
 def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ...]:
-    """Changes for going on from `START`: its sizes and its texture stay, the Siamese stage alone runs."""
+    """Changes for going on from `START`: its sizes and its detail stay, the Siamese stage alone runs."""
     return (
         'stages=["siamese"]',
-        "autoencoder.texture=16",  # polyp-compact has one; weights of another size cannot start this
+        "autoencoder.detail=[64,128,256]",  # that of polyp-compact; weights of another size cannot start this
         f"augmentation.variants={variants}",
         f"train_siamese.steps={steps}",
         "train_siamese.batch=16",  # log 12, and about the most that two threads do in a second

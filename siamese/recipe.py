@@ -83,11 +83,20 @@ class Recipe(Settings):
                 f"size {self.size} must divide by {f * 2 ** (len(self.denoiser.widths) - 1)} "
                 f"(autoencoder factor {f} times {len(self.denoiser.widths) - 1} halvings of the U-Net)"
             )
+        grid = self.autoencoder.detail_grid
+        if self.size % grid:
+            raise ValueError(
+                f"size {self.size} must divide by {grid} for an autoencoder.detail of so many levels"
+            )
+        if self.train_autoencoder.trains == "detail" and self.train_autoencoder.crop % grid:
+            raise ValueError(
+                f"train_autoencoder.crop {self.train_autoencoder.crop} must divide by {grid} to train the detail"
+            )
         if len(self.denoiser.attention) != len(self.denoiser.widths):
             raise ValueError("denoiser.attention needs one value for each of denoiser.widths")
-        if self.train_autoencoder.trains == "texture" and not self.autoencoder.texture:
+        if self.train_autoencoder.trains == "detail" and not self.autoencoder.detail:
             raise ValueError(
-                'train_autoencoder.trains = "texture" needs autoencoder.texture above 0, e.g. 32'
+                'train_autoencoder.trains = "detail" needs autoencoder.detail, e.g. [64, 128, 256]'
             )
         if self.hint.unshuffle > f or f % self.hint.unshuffle:
             raise ValueError(f"hint.unshuffle {self.hint.unshuffle} must divide the autoencoder factor {f}")

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+FACTOR = 4  # detail: its guide has a pixel for so many by so many of the picture
+PATCH = 4  # detail: pixel-unshuffle before the first convolution
 
 
 class Settings(BaseModel):
@@ -60,12 +64,22 @@ class AutoencoderRecipe(Settings):
         description="fixed PCA of f×f blocks beside encoder and decoder, which learn the rest; SD 1.5 has none",
     )
     middle_attention: bool = Field(False, description="self-attention at the coarsest level (SD 1.5 has it)")
-    texture: int = Field(
-        0,
-        ge=0,
-        le=256,
-        description="width of the network that draws fine texture on decoded pictures; 0: none",
+    detail: tuple[int, ...] = Field(
+        (),
+        description="channels a level, finest (a quarter of the side) first, of the denoiser that draws what the "
+        "latents cannot hold on decoded pictures; empty: none",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _before_detail(cls, values: object) -> object:
+        """Earlier checkpoints have a texture network, which `detail` replaced; they are read without it."""
+        return {k: v for k, v in values.items() if k != "texture"} if isinstance(values, dict) else values
+
+    @property
+    def detail_grid(self) -> int:
+        """What the side of a picture or crop must divide by for `detail`; 1 without."""
+        return math.lcm(FACTOR, PATCH * 2 ** (len(self.detail) - 1)) if self.detail else 1
 
     @property
     def factor(self) -> int:
@@ -210,20 +224,14 @@ class StageRecipe(Settings):
 
 
 class AutoencoderStage(StageRecipe):
-    """L1 + feature loss + KL (+ PatchGAN) on crops; the texture by local contrast, spectrum, feature statistics."""
+    """L1 + feature loss + KL (+ PatchGAN) on crops; the detail by its denoising loss."""
 
     crop: int = Field(192, ge=32, description="side of the training crops, pixels")
     kl: float = Field(1e-6, ge=0, description="weight of the KL term")
     features: float = Field(0.5, ge=0, description="weight of the feature loss; needs data.feature_net")
     adversarial: float = Field(0.0, ge=0, description="weight of the hinge PatchGAN loss")
-    trains: Literal["all", "decoder", "texture"] = Field(
-        "all", description="decoder, texture: keep the encoder and so the latents; train that part alone"
-    )
-    bands: float = Field(
-        0.0, ge=0, description="weight of the losses on local contrast and on the spectrum, for the texture"
-    )
-    statistics: float = Field(
-        0.0, ge=0, description="weight of the loss on local feature statistics; needs data.feature_net"
+    trains: Literal["all", "decoder", "detail"] = Field(
+        "all", description="decoder, detail: keep the encoder and so the latents; train that part alone"
     )
     latent_noise: float = Field(
         0.05, ge=0, description="SD of noise on the latents before decoding, in latent SDs"
@@ -232,9 +240,13 @@ class AutoencoderStage(StageRecipe):
     @model_validator(mode="before")
     @classmethod
     def _before_0_2(cls, values: object) -> object:
-        """Checkpoints of version 0.1 say `decoder_only` in their recipe."""
-        if isinstance(values, dict) and isinstance(values.get("decoder_only"), bool):
-            values = dict(values)
+        """Earlier checkpoints say `decoder_only` in their recipe, or how their texture was trained."""
+        if not isinstance(values, dict):
+            return values
+        values = {k: v for k, v in values.items() if k not in ("bands", "statistics")}
+        if values.get("trains") == "texture":
+            values["trains"] = "decoder"
+        if isinstance(values.get("decoder_only"), bool):
             values.setdefault("trains", "decoder" if values.pop("decoder_only") else "all")
         return values
 
@@ -306,5 +318,15 @@ class SamplingRecipe(Settings):
     steps: int = Field(20, ge=1, le=1000, description="sampling steps")
     unconditional_mask: bool = Field(
         False, description="keep the mask in the unconditional half (paper, sd15)"
+    )
+    detail_steps: int = Field(8, ge=1, le=100, description="sampling steps of the detail")
+    detail_strength: float = Field(
+        1.0, ge=0, le=2, description="factor on the detail; above 1 where it was drawn too faint"
+    )
+    detail_noise: float = Field(
+        0.02,
+        ge=0,
+        le=0.06,
+        description="SD of noise on what guides the detail, in [-1,1]; more lets it paint more anew",
     )
     style: str | None = Field(None, description="default style; none: the first")

@@ -67,7 +67,7 @@ def test_a_fine_tune_keeps_the_sizes_of_its_start(size: presets.Size) -> None:
     tuned = recipe.read(COMPACT, size.finetune)
     for name in ("size", "autoencoder", "hint", "denoiser", "diffusion", "data"):
         assert getattr(tuned, name) == getattr(start, name), name
-    changeable = {"variants"}
+    changeable = {"variants", "paste"}  # neither is told to the network
     assert tuned.augmentation.model_dump(exclude=changeable) == start.augmentation.model_dump(
         exclude=changeable
     )
@@ -87,4 +87,4 @@ def test_the_size_is_the_nearest_by_ratio_and_steps_grow_slower_than_pictures() 
     assert steps == sorted(steps)
     assert seen == sorted(seen, reverse=True)
     for size in presets.SIZES:
-        assert recipe.read(COMPACT, size.scratch).autoencoder.texture == 0
+        assert recipe.read(COMPACT, size.scratch).autoencoder.detail == ()

@@ -31,9 +31,24 @@ def test_checkpoints_of_version_0_1_say_decoder_only(before: bool, now: str) -> 
     assert read.train_autoencoder.steps == 7
 
 
-def test_texture_cannot_be_trained_where_there_is_none() -> None:
-    with pytest.raises(RecipeError, match="needs autoencoder.texture above 0"):
-        recipe.read(TINY, ["train_autoencoder.trains=texture"])
+def test_earlier_checkpoints_have_a_texture_that_is_read_no_more() -> None:
+    stage = {"trains": "texture", "bands": 2.0, "statistics": 0.3, "steps": 7}
+    read = recipe.parse({"autoencoder": {"texture": 16}, "train_autoencoder": stage})
+    assert read.autoencoder == recipe.parse({}).autoencoder
+    assert read.train_autoencoder.steps == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ((), "needs autoencoder.detail"),
+        (("autoencoder.detail=[8,8,8,8,8,8]",), "size 64 must divide by 128"),
+        (("autoencoder.detail=[8,8]", "train_autoencoder.crop=60"), "crop 60 must divide by 8"),
+    ],
+)
+def test_detail_that_cannot_be_trained_is_refused(changes: tuple[str, ...], says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        recipe.read(TINY, ["train_autoencoder.trains=detail", *changes])
 
 
 def test_only_sampling_can_be_changed_after_training() -> None:

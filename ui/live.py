@@ -15,6 +15,7 @@ from ui.settings import LARGEST_SEED, fit, prompt, whole
 
 STEPS = 8
 STEPS_DRAGGING = 6
+STEPS_DETAIL, STEPS_DETAIL_DRAGGING = 3, 0  # dragged, the look alone follows
 PATIENCE = 1.5  # seconds to wait for others in the lane before the page is told that it is busy
 LONGEST = 7.0  # seconds altogether; the page itself gives up after 8
 BUSY = "Another picture is being made; live goes on after it."
@@ -48,6 +49,7 @@ class Live:
                 "corner_box": payload.get("corner_box") is True,
                 "prompt": prompt(str(payload.get("prompt") or "")) or None,
                 "steps": STEPS_DRAGGING if payload.get("dragging") is True else STEPS,
+                "detail_steps": STEPS_DETAIL_DRAGGING if payload.get("dragging") is True else STEPS_DETAIL,
                 "batch": 1,
             }
             if self._services.model.state == "loading":

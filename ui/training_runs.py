@@ -32,7 +32,7 @@ MOST_NOTICES = 30
 LARGEST_PREVIEW = 32 * 2**20  # bytes
 WATCHED = "watch."  # what the names of the watch's figures begin with
 WORDS = {
-    "autoencoder": "Autoencoder (textures)",
+    "autoencoder": "Autoencoder (detail)",
     "base": "Base (tissue)",
     "siamese": "Siamese (outlines)",
     "segmenter": "Judge (fit to outlines)",

@@ -174,11 +174,7 @@ def augment(pictures: Pictures, index: int, recipe: AugmentationRecipe, seed: in
     hue = draw.uniform(-1, 1)
     bends = draw.normal(size=(2, 4, 4)).astype(np.float32)
     if recipe.paste and draw.random() < recipe.paste:
-        others = [i for i, style in enumerate(pictures.styles) if style == pictures.styles[index]]
-        chosen = draw.choice(others, 4)
-        image, mask = paste(
-            image, mask, view, [(pictures.images[i], pictures.masks[i]) for i in chosen], draw
-        )
+        image, mask = paste(image, mask, view, alike(pictures, index, draw), draw)
 
     grid = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / zoom + (size - 1) / 2
     map_x, map_y = np.meshgrid(grid + np.float32(shift[0] * size), grid + np.float32(shift[1] * size))
@@ -202,6 +198,12 @@ def augment(pictures: Pictures, index: int, recipe: AugmentationRecipe, seed: in
     label[5:7] = 4 * shift
     label[7:10] = brightness, contrast, hue
     return Variant(np.ascontiguousarray(image), np.ascontiguousarray(mask), np.ascontiguousarray(view), label)
+
+
+def alike(pictures: Pictures, index: int, draw: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Four pictures of the same style with their masks, for `paste`."""
+    others = [i for i, style in enumerate(pictures.styles) if style == pictures.styles[index]]
+    return [(pictures.images[i], pictures.masks[i]) for i in draw.choice(others, 4)]
 
 
 def _recolour(image: np.ndarray, brightness: float, contrast: float, hue: float) -> np.ndarray:

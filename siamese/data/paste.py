@@ -48,6 +48,8 @@ def paste(
                 0  # seamlessClone centres the mask's own box, not the patch
             )
             ys, xs = np.nonzero(framed)
+            if len(ys) == 0 or min(np.ptp(ys), np.ptp(xs)) < 4:
+                break  # too small to blend
             box = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
             middle = (left + (xs.min() + xs.max() + 1) // 2, top + (ys.min() + ys.max() + 1) // 2)
             image = cv2.seamlessClone(

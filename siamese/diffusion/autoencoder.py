@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from siamese.diffusion.texture import Texture
+from siamese.diffusion.detail import Detail
 from siamese.sections import AutoencoderRecipe
 
 QUIET = -10.0  # log-variance of the posterior at the start of a linear path
@@ -61,7 +61,7 @@ class Autoencoder(nn.Module):
             self.register_buffer("blocks_in", torch.zeros(channels, 3, f, f))
             self.register_buffer("blocks_out", torch.zeros(channels, 3, 2 * f, 2 * f))
             self.register_buffer("blocks_mean", torch.zeros(3))
-        self.texture = Texture(recipe.texture) if recipe.texture else None
+        self.detail = Detail(recipe.detail) if recipe.detail else None
 
     def start_linear_path(self, crops: Tensor) -> None:
         """Fit the linear path to crops (N,3,3f,3f) in [-1,1], N well above 4 C, and silence the networks beside it."""
@@ -132,12 +132,9 @@ class Autoencoder(nn.Module):
         mean, logvar = self.posterior(x)
         return self.normalise(mean if eps is None else mean + torch.exp(0.5 * logvar) * eps)
 
-    def decode(self, z: Tensor, noise: Tensor | None = None) -> Tensor:
-        """z (B,C,S/f,S/f) → x (B,3,S,S) in [-1,1]; `noise` (B,1,S,S) ~ N(0,1) draws texture, None the mean."""
-        x = self.decode_raw(z * _spatial(self.z_sd, z) + _spatial(self.z_mean, z))
-        if self.texture is not None and noise is not None:
-            x = x + self.texture(x, noise)
-        return x.clamp(-1, 1)
+    def decode(self, z: Tensor) -> Tensor:
+        """z (B,C,S/f,S/f) → x (B,3,S,S) in [-1,1]: the mean of what z may stand for, without `detail`."""
+        return self.decode_raw(z * _spatial(self.z_sd, z) + _spatial(self.z_mean, z)).clamp(-1, 1)
 
     def preview(self, z: Tensor) -> Tensor:
         """Linear latents → RGB: z (B,C,h,w) → x (B,3,h,w) in [-1,1], almost free."""

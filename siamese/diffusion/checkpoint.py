@@ -26,7 +26,11 @@ from siamese.shipped import FILE, VIEW, find
 
 FORMAT = "siamese-studio 1"
 DIGESTS = ("training.sha256", "training.dhash")
-EXACT = tuple(f"autoencoder.{name}" for name in ("z_mean", "z_sd", "rgb_weight", "rgb_bias"))  # never rounded
+REPLACED = "autoencoder.texture."  # what drew texture before `detail`; not read any more
+EXACT = tuple(
+    f"autoencoder.{name}"
+    for name in ("z_mean", "z_sd", "rgb_weight", "rgb_bias", "detail.basis", "detail.scale")
+)  # never rounded
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def save(
         .contiguous()
         for name, value in model.state_dict().items()
     }
-    for name in EXACT:
+    for name in tensors.keys() & EXACT:
         tensors[name] = model.get_buffer(name).detach().float().cpu().contiguous()
     metadata = {"format": FORMAT, "recipe": model.recipe.json(), **{k: str(v) for k, v in facts.items()}}
     path = folder / FILE
@@ -172,7 +176,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
     try:
         with safe_open(path, framework="pt", backend="pread") as file:
             for name in file.keys():  # noqa: SIM118 - no mapping
-                yield name, file.get_tensor(name)
+                if not name.startswith(REPLACED):
+                    yield name, file.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is damaged or truncated ({error}); copy it again from its source."

@@ -7,6 +7,7 @@ Source: Siamese-Diffusion §3 (CVPR 2025); ControlNet (arXiv 2302.05543).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -261,6 +262,26 @@ class SiameseDiffusion(nn.Module):
         residuals = self.control_residuals(z_t, t, context, frame, hint_features)
         e_u, e_c = self.decode_features(self.encode_features(z_t, t, context, frame), residuals).chunk(2)
         return e_u + guidance * (e_c - e_u)
+
+    def decode(
+        self,
+        z: Tensor,
+        hint: Tensor | None = None,
+        seeds: Sequence[int] | None = None,
+        detail_steps: int | None = None,
+    ) -> Tensor:
+        """z (B,C,h,w) → x (B,3,S,S) in [-1,1]; with a seed for each picture detail is drawn, if the model has it.
+
+        Args:
+            hint: (B,3,S,S) in [0,1] of the masks, which the detail keeps to; None: unknown.
+            detail_steps: None: the recipe's; 0: no detail.
+        """
+        x, detail, sampling = self.autoencoder.decode(z), self.autoencoder.detail, self.recipe.sampling
+        steps = sampling.detail_steps if detail_steps is None else detail_steps
+        if detail is None or seeds is None or steps == 0:
+            return x
+        drawn = detail.draw(x, hint, seeds, sampling.detail_noise, steps, sampling.detail_strength)
+        return drawn.clamp(-1, 1)
 
     def sampling_context(self, style: Tensor, corner_box: bool = False) -> Tensor:
         """Context at sampling: style (B,) int64, no augmentation, no text; (B,3,W)."""

@@ -83,24 +83,3 @@ def feature_distance(features: SqueezeNetFeatures, x: Tensor, y: Tensor) -> Tens
     for h, goal in zip(features(x), goals, strict=True):
         total = total + (F.normalize(h.float(), dim=1) - goal).square().sum(1).mean()
     return total
-
-
-def statistics_distance(features: SqueezeNetFeatures, x: Tensor, y: Tensor, window: int = 8) -> Tensor:
-    """Distance of local means and SDs of feature maps of x and y (B,3,S,S), in units of y's mean activation; a scalar.
-
-    Blind to where in a window a feature stands, so texture may differ in detail and still agree (after the texture
-    statistics of Gatys et al., NeurIPS 2015, kept local).
-    """
-    total = x.new_zeros(())
-    with torch.no_grad():
-        goals = [h.float() for h in features(y)]
-    for found, goal in zip(features(x), goals, strict=True):
-        size = min(window, goal.shape[-1] // 2)
-        scale = goal.mean((0, 2, 3))[:, None, None] + 1e-3 * goal.mean()
-        moments = []
-        for h in (found.float(), goal):
-            mean = F.avg_pool2d(h, size)
-            spread = (F.avg_pool2d(h.square(), size) - mean.square()).clamp_min(0)
-            moments.append((mean / scale, (spread / scale.square() + 1e-4).sqrt()))
-        total = total + sum(F.l1_loss(a, b) for a, b in zip(*moments, strict=True))
-    return total

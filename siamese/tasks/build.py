@@ -92,7 +92,7 @@ def _compact(stage: Stage, bench: Bench, run: RunFolder, start: str | None) -> S
             found = _start_weights(stage, bench, start)
         anew = ("control.", "dhi.") if fresh else ()
         own = model.state_dict()
-        kept = {name: own[name] for name in own if name.startswith((*anew, "autoencoder.texture."))}
+        kept = {name: own[name] for name in own if name.startswith((*anew, "autoencoder.detail."))}
         model.load_state_dict(kept | {n: v for n, v in found.items() if not n.startswith(anew)})
     elif stage != "autoencoder":
         raise RecipeError(
@@ -108,8 +108,8 @@ def _start_weights(stage: Stage, bench: Bench, start: str) -> dict[str, Tensor]:
     folder = find(start)
     found, _ = checkpoint.read_recipe(folder)
     own = bench.recipe
-    if not found.autoencoder.texture:  # a texture network can be added to what has none
-        widened = found.autoencoder.model_copy(update={"texture": own.autoencoder.texture})
+    if not found.autoencoder.detail:  # it can be added to what has none
+        widened = found.autoencoder.model_copy(update={"detail": own.autoencoder.detail})
         found = found.model_copy(update={"autoencoder": widened})
     shapes = ["family", "autoencoder", "denoiser", "size", "prompts"]
     if stage != "siamese" or not own.train_siamese.fresh_control:  # else DHI is made anew as well

@@ -16,9 +16,9 @@ import torch
 
 from siamese.atomic import write_atomically
 from siamese.data import batches, view
-from siamese.diffusion.texture import texture_noise
 from siamese.errors import DatasetError, MaskError, writing
 from siamese.events import Event, Progress, Saved
+from siamese.masks.mask import Mask
 from siamese.study.arms import pool
 from siamese.study.design import Arm
 from siamese.study.frame import lettering
@@ -29,7 +29,7 @@ from siamese.tasks.sample import load
 def control(checkpoint: str, data: Path, split: str, out: Path, device: str = "auto") -> Iterator[Event]:
     """Write `images/`, `masks/` and `manifest.jsonl` of real pictures that were encoded and decoded.
 
-    Pictures are taken whole, without burnt-in text, at the checkpoint's size and with its texture; masks are copied as
+    Pictures are taken whole, without burnt-in text, at the checkpoint's size and with its detail; masks are copied as
     they are. The study's own preparation cuts them as every other arm's.
 
     Args:
@@ -57,8 +57,11 @@ def control(checkpoint: str, data: Path, split: str, out: Path, device: str = "a
     for step, picture in enumerate(pictures, 1):
         model, size = loaded.model, loaded.model.recipe.size
         x = batches.to_x([_cleaned(picture.path, size)]).to(model.device, model.dtype)
-        noise = texture_noise([step], size).to(x)
-        image = batches.to_images(model.autoencoder.decode(model.autoencoder.encode(x), noise))[0]
+        hint = None
+        if picture.mask:
+            outline = Mask.read(picture.mask).resized(size).hint(size)
+            hint = torch.from_numpy(outline)[None].to(x)
+        image = batches.to_images(model.decode(model.autoencoder.encode(x), hint, [step]))[0]
         done, png = cv2.imencode(".png", image[..., ::-1])
         assert done
         line = {"image": f"images/{picture.name}.png"} | about

@@ -10,7 +10,6 @@ from siamese.data import batches
 from siamese.diffusion.losses import Backward, NoisySample, denoising_loss, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.sampler import dpm_solver, start_noise
-from siamese.diffusion.texture import texture_noise
 from siamese.tasks.latents import Latents, draw_variant
 from siamese.tasks.stages import PREVIEWS, Batch, Bench, generator, key, passed_back
 
@@ -68,8 +67,8 @@ class _DiffusionTask:
         shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
         device = self.bench.device
         z_T = start_noise(range(PREVIEWS), shape).to(device)
-        hint = model.dhi(batches.to_hint(pictures.masks[:PREVIEWS]).to(device))
-        count = len(hint)
+        masks = batches.to_hint(pictures.masks[:PREVIEWS]).to(device)
+        hint, count = model.dhi(masks), len(masks)
         frame = batches.to_frame(pictures.views[:count], recipe.latent_size).to(device)
         context = model.guided_context(self.bench.styles(np.arange(count)).to(device))
 
@@ -77,8 +76,7 @@ class _DiffusionTask:
             return model.predict_noise(z_t, t, hint, context, frame, guidance)
 
         *_, z_0 = dpm_solver(predict, z_T[:count], recipe.diffusion, 20)
-        noise = texture_noise(range(len(hint)), recipe.size).to(device)
-        return batches.to_images(model.autoencoder.decode(z_0, noise))
+        return batches.to_images(model.decode(z_0, masks, range(count)))
 
 
 class BaseTask(_DiffusionTask):

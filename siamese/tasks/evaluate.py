@@ -19,7 +19,6 @@ import torch
 from siamese.data import batches, dataset
 from siamese.data.batches import Pictures
 from siamese.diffusion.checkpoint import Loaded
-from siamese.diffusion.texture import texture_noise
 from siamese.errors import DatasetError, RecipeError, writing
 from siamese.events import Event, Notice, Progress, Saved
 from siamese.masks import generate
@@ -35,6 +34,7 @@ from siamese.workspace import write_atomically
 FEATURE_SIZE = 227  # the side that SqueezeNet 1.1 was trained at
 ENCODED_TOGETHER = 8  # pictures
 GENERATED = 24  # drawn masks on the sheet that may be shown to anyone
+OWN = ", own seeds"  # in a row's title
 CLOSEST = 12  # pairs of picture and nearest training picture shown for each space
 
 
@@ -209,20 +209,21 @@ def evaluate(request: EvaluateRequest) -> Iterator[Event]:
     rows[0].figures["dice"] = _mean(ceiling)
     back = _through(first, real)
     rows.append(measure.row("real through the autoencoder", _Set(back[None], real.views[None] > 0), masks))
-    rows[-1].figures["PSNR"] = _mean(fidelity.psnr(_through(first, real, texture=False), real.images))
-    rows[-1].figures["PSNR, with texture"] = _mean(fidelity.psnr(back, real.images))
+    rows[-1].figures["PSNR"] = _mean(fidelity.psnr(_through(first, real, detail=False), real.images))
+    rows[-1].figures["PSNR, with detail"] = _mean(fidelity.psnr(back, real.images))
     sets: dict[str, _Set] = {}
     for loaded, name in zip(models, (request.checkpoint, *request.against), strict=True):
         for guidance in request.guidance or (loaded.model.recipe.sampling.guidance,):
-            title = f"{Path(name).name}, guidance {guidance:g}"
-            made = yield from _synthesize(loaded, real.masks, [request.seeds] * len(real), guidance, title)
-            sets[title] = made
-            rows.append(measure.row(title, made, masks))
-            yield Notice(_line(rows[-1]))
+            for words, seeds in _seeds(request, len(real)).items():
+                title = f"{Path(name).name}, guidance {guidance:g}{words}"
+                made = yield from _synthesize(loaded, real.masks, seeds, guidance, title)
+                sets[title] = made
+                rows.append(measure.row(title, made, masks))
+                yield Notice(_line(rows[-1]))
     far: dict[str, Figure] = {}
     sheets: dict[str, bytes] = {}
     for title, found in sets.items():
-        name = f"sheet_{title.replace(', guidance ', '_')}"
+        name = f"sheet_{title.replace(', guidance ', '_').replace(OWN, '_own')}"
         sheets[name] = sheet.grid([real.masks * np.uint8(255), *found.images])
     if not request.only_fit:
         yield from _copies(measure, first, back, rows, sets, sheets)
@@ -235,14 +236,28 @@ def evaluate(request: EvaluateRequest) -> Iterator[Event]:
     yield from _write(request, first, measure, rows, far, sheets)
 
 
+def _seeds(request: EvaluateRequest, count: int) -> dict[str, list[tuple[int, ...]]]:
+    """Seeds of each of `count` masks, by what a row's title says of them.
+
+    One seed paints nearly one ground under every mask, so a set of one seed is far from real pictures however real each
+    is; as in a dealt dataset, each mask then has seeds of its own. A curve over guidance goes without.
+    """
+    found = {"": [request.seeds] * count}
+    if not request.guidance:
+        k = len(request.seeds)
+        found[OWN] = [tuple(range(n * k + 1, (n + 1) * k + 1)) for n in range(count)]
+    return found
+
+
 @torch.no_grad()
-def _through(loaded: Loaded, real: Pictures, texture: bool = True) -> np.ndarray:
+def _through(loaded: Loaded, real: Pictures, detail: bool = True) -> np.ndarray:
     """Real pictures encoded and decoded, (N,S,S,3)."""
-    autoencoder, found = loaded.model.autoencoder, []
+    model, found = loaded.model, []
     for k, image in enumerate(real.images):
-        x = batches.to_x([image]).to(loaded.model.device, loaded.model.dtype)
-        noise = texture_noise([k], len(image)).to(x) if texture else None
-        found.append(batches.to_images(autoencoder.decode(autoencoder.encode(x), noise)))
+        x = batches.to_x([image]).to(model.device, model.dtype)
+        hint = batches.to_hint(real.masks[k : k + 1]).to(x)
+        back = model.decode(model.autoencoder.encode(x), hint, [k] if detail else None)
+        found.append(batches.to_images(back))
     return np.concatenate(found)
 
 

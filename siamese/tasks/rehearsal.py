@@ -23,9 +23,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from siamese.data.batches import AUGMENTATION_WIDTH, FLAGS, FRAME_CHANNELS, Pictures
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.recipe import Recipe, Stage
+from siamese.sections import PATCH
 from siamese.segmentation.unet import UNetSegmenter
 from siamese.tasks.crew import Crew
 from siamese.tasks.denoising import BaseTask, SiameseTask
+from siamese.tasks.detail import DetailTask
 from siamese.tasks.latents import Latents
 from siamese.tasks.stages import AutoencoderTask, Batch, Bench, SegmenterTask, StageTask
 
@@ -53,7 +55,9 @@ def cast(recipe: Recipe, stage: Stage, device: torch.device, autocast: torch.dty
         if recipe.compute.gradient_checkpointing:
             model.compute_twice(True)
         whole = model
-        if stage == "autoencoder":
+        if stage == "autoencoder" and recipe.train_autoencoder.trains == "detail":
+            task = DetailTask(bench, model, fresh=False)
+        elif stage == "autoencoder":
             task = AutoencoderTask(bench, model, fresh=False)
         else:
             task = (BaseTask if stage == "base" else SiameseTask)(bench, model, Latents(1, {}))
@@ -200,6 +204,17 @@ def _blank_batch(recipe: Recipe, stage: Stage, count: int) -> Batch:
         return {"x": torch.zeros(count, 3, side, side), "mask": torch.zeros(count, 1, side, side)}
     if stage == "autoencoder":
         crop = recipe.train_autoencoder.crop
+        if recipe.train_autoencoder.trains == "detail":
+            blank = torch.rand(count, 3, crop, crop)
+            eps = torch.randn(count, 3 * PATCH**2, crop // PATCH, crop // PATCH)
+            return {
+                "x": blank,
+                "guide": blank,
+                "place": blank[:, :1],
+                "level": eps[:, 0, 0, 0].abs(),
+                "t": torch.arange(count),
+                "eps": eps,
+            }
         return {"x": torch.rand(count, 3, crop, crop), "key": torch.zeros(count, dtype=torch.int64)}
     latents = (count, recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
     hint = torch.zeros(count, 3, recipe.size, recipe.size)

@@ -21,7 +21,6 @@ from siamese.diffusion.checkpoint import Loaded
 from siamese.diffusion.device import choose_precision, precision_name
 from siamese.diffusion.sampler import SAMPLERS, start_noise
 from siamese.diffusion.sd15 import typed
-from siamese.diffusion.texture import texture_noise
 from siamese.errors import RecipeError
 from siamese.events import Notice, Preview
 from siamese.masks.mask import Mask
@@ -53,6 +52,9 @@ class SampleRequest(BaseModel):
     )
     corner_box: bool = Field(
         False, description="show the black box that many endoscopes burn into the corner"
+    )
+    detail_steps: int | None = Field(
+        None, ge=0, le=100, description="sampling steps of the detail; none: the checkpoint's own, 0: no detail"
     )
     batch: int = Field(
         4, ge=1, le=64, description="pictures computed together; a picture does not depend on it"
@@ -220,6 +222,7 @@ class _Conditions:
             view = view & batches.OUTSIDE
         with torch.no_grad():
             hints = [torch.from_numpy(mask.hint(recipe.size))[None].to(device, dtype) for mask in masks]
+            self.masks = torch.cat(hints)
             self.hint = torch.cat([self.model.dhi(hint) for hint in hints])
             self.frame = batches.to_frame([view], recipe.latent_size).to(device, dtype)
             styles = torch.tensor([recipe.styles.index(style)], device=device)
@@ -252,13 +255,12 @@ class _Conditions:
     @torch.no_grad()
     def decode(self, z: Tensor, seeds: Sequence[int]) -> np.ndarray:
         """(n,S,S,3) uint8 through the autoencoder; on a processor one at a time, to bound the memory."""
-        model = self.model
-        noise = texture_noise(seeds, model.recipe.size).to(model.device)
-        together = 1 if model.device.type == "cpu" else len(seeds)
-        pieces = [
-            model.autoencoder.decode(some.to(model.dtype), n)
-            for some, n in zip(z.split(together), noise.split(together), strict=True)
-        ]
+        model, masks = self.model, self.masks.expand(len(seeds), -1, -1, -1)
+        together, pieces = 1 if model.device.type == "cpu" else len(seeds), []
+        for start in range(0, len(seeds), together):
+            part = slice(start, start + together)
+            given = z[part].to(model.dtype), masks[part], seeds[part]
+            pieces.append(model.decode(*given, self.request.detail_steps))
         return batches.to_images(torch.cat(pieces))
 
 

@@ -24,8 +24,7 @@ from siamese.data.seen import EXACT, PERCEPTUAL, Seen
 from siamese.diffusion.discriminator import PatchDiscriminator, adversarial_losses
 from siamese.diffusion.losses import Backward
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.diffusion.texture import band_distance, spectrum_distance, texture_noise
-from siamese.metrics.features import SqueezeNetFeatures, feature_distance, statistics_distance
+from siamese.metrics.features import SqueezeNetFeatures, feature_distance
 from siamese.recipe import Recipe
 from siamese.segmentation.unet import UNetSegmenter, segmentation_loss
 from siamese.tasks.crew import Crew
@@ -118,8 +117,7 @@ class StageTask(Protocol):
 class AutoencoderTask:
     """Stage `autoencoder`: L1 + feature loss + KL on crops, with noise on the latents.
 
-    `fresh`: the model comes from nowhere, so the linear path is fitted first. Where the texture alone is trained, the
-    losses compare contrast, spectrum and feature statistics of its draw instead of pixels.
+    `fresh`: the model comes from nowhere, so the linear path is fitted first.
     """
 
     def __init__(self, bench: Bench, model: SiameseDiffusion, fresh: bool):
@@ -131,8 +129,6 @@ class AutoencoderTask:
             parts |= {"decoder": kl.decoder, "post_quant_conv": kl.post_quant_conv}
         if trains == "all":
             parts |= {"encoder": kl.encoder, "quant_conv": kl.quant_conv}
-        if trains == "texture" and model.autoencoder.texture is not None:
-            parts["texture"] = model.autoencoder.texture
         self.discriminator: PatchDiscriminator | None = None
         if self.stage.adversarial:
             with seeded(bench.recipe.seed, "discriminator", "weights"):
@@ -142,8 +138,7 @@ class AutoencoderTask:
         if bench.recipe.autoencoder.linear_path and trains == "all" and fresh:
             model.autoencoder.start_linear_path(self._crops(16_384))
         path = bench.recipe.data.feature_net
-        wanted = self.stage.features or self.stage.statistics
-        self.features = SqueezeNetFeatures(path).to(bench.device) if path and wanted else None
+        self.features = SqueezeNetFeatures(path).to(bench.device) if path and self.stage.features else None
 
     def _crops(self, count: int) -> Tensor:
         """`count` crops (count,3,3f,3f) in [-1,1] from anywhere in the pictures."""
@@ -169,7 +164,7 @@ class AutoencoderTask:
         return {"x": batches.to_x(crops), "key": torch.tensor(keys)}
 
     def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
-        """As StageTask; the level of the latent noise and the scale of the statistics are those of the part given."""
+        """As StageTask; the level of the latent noise is that of the part given."""
         autoencoder, x, trains = self.model.autoencoder, batch["x"], self.stage.trains
         generators = [torch.Generator().manual_seed(k) for k in batch["key"].tolist()]
 
@@ -180,20 +175,10 @@ class AutoencoderTask:
             mean, logvar = autoencoder.posterior(x)
         spread = mean.detach().float().std()
         z = mean + (torch.exp(0.5 * logvar) + self.stage.latent_noise * spread) * noise_like(mean.shape[1:])
-        with torch.set_grad_enabled(trains != "texture"):
-            y = autoencoder.decode_raw(z).float()
-        found = {}
-        if trains == "texture" and autoencoder.texture is not None:
-            y = y + autoencoder.texture(y, noise_like(torch.Size((1, *x.shape[-2:])))).float()
-        else:
-            kl = 0.5 * (mean.float().square() + logvar.float().exp() - 1 - logvar.float()).mean()
-            found |= {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}
-        if self.stage.bands:
-            found["bands"] = self.stage.bands * band_distance(y, x)
-            found["spectrum"] = self.stage.bands * 0.1 * spectrum_distance(y, x)
-        if self.features is not None and self.stage.statistics:
-            found["statistics"] = self.stage.statistics * statistics_distance(self.features, y, x)
-        if self.features is not None and self.stage.features:
+        y = autoencoder.decode_raw(z).float()
+        kl = 0.5 * (mean.float().square() + logvar.float().exp() - 1 - logvar.float()).mean()
+        found = {"L1": F.l1_loss(y, x), "KL": self.stage.kl * kl}
+        if self.features is not None:
             found["features"] = self.stage.features * feature_distance(self.features, y, x)
         if self.discriminator is not None:
             found["adversarial"], found["discriminator"] = adversarial_losses(self.discriminator, y, x)
@@ -225,8 +210,7 @@ class AutoencoderTask:
 
     def preview(self) -> np.ndarray:
         x = batches.to_x(self.bench.pictures.images[:PREVIEWS]).to(self.bench.device)
-        noise = texture_noise(range(len(x)), x.shape[-1]).to(x.device)
-        back = self.model.autoencoder.decode(self.model.autoencoder.encode(x), noise)
+        back = self.model.autoencoder.decode(self.model.autoencoder.encode(x))
         return np.concatenate([batches.to_images(x), batches.to_images(back)])
 
 

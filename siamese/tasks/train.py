@@ -29,6 +29,7 @@ from siamese.recipe import Recipe, Stage
 from siamese.tasks.build import build, seen_before
 from siamese.tasks.crew import Crew
 from siamese.tasks.denoising import BaseTask, SiameseTask
+from siamese.tasks.detail import DetailTask
 from siamese.tasks.latents import Latents, encode
 from siamese.tasks.loop import Loop
 from siamese.tasks.run import Point, RunFolder
@@ -196,6 +197,8 @@ class _Worker:
             assert task is not None
             if crew.main:
                 crew.wait()
+        elif self.stage == "autoencoder" and self.bench.recipe.train_autoencoder.trains == "detail":
+            task = DetailTask(self.bench, whole, fresh=not whole.autoencoder.detail.fitted)
         elif self.stage == "autoencoder":
             task = AutoencoderTask(self.bench, whole, fresh=self.start is None)
         else:

@@ -25,7 +25,6 @@ from siamese.data.batches import Pictures
 from siamese.diffusion.losses import NoisySample, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.sampler import dpm_solver, start_noise
-from siamese.diffusion.texture import texture_noise
 from siamese.metrics import copies
 from siamese.recipe import Recipe
 from siamese.tasks.latents import Latents
@@ -174,7 +173,8 @@ class Watch:
 
     def _paint(self, source: Pictures, rows: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         model, recipe, device = self.model, self.model.recipe, self.model.device
-        hint = model.dhi(batches.to_hint(source.masks[rows]).to(device))
+        masks = batches.to_hint(source.masks[rows]).to(device)
+        hint = model.dhi(masks)
         frame = batches.to_frame(source.views[rows], recipe.latent_size).to(device)
         style = self._styles(source, rows)
         context = model.guided_context(style)
@@ -184,7 +184,7 @@ class Watch:
 
         shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
         *_, z_0 = dpm_solver(predict, start_noise(seeds, shape).to(device), recipe.diffusion, STEPS)
-        return batches.to_images(model.autoencoder.decode(z_0, texture_noise(seeds, recipe.size).to(device)))
+        return batches.to_images(model.decode(z_0, masks, seeds))
 
     def _styles(self, source: Pictures, rows: np.ndarray) -> Tensor:
         names = self.model.recipe.styles

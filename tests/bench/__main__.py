@@ -22,7 +22,6 @@ from siamese.diffusion import checkpoint
 from siamese.diffusion.device import choose_precision, precision_name
 from siamese.diffusion.noise import noise_schedule
 from siamese.diffusion.sampler import start_noise
-from siamese.diffusion.texture import texture_noise
 from siamese.masks.mask import Mask
 from siamese.tasks.sample import SampleRequest, sample
 
@@ -86,7 +85,7 @@ def plain_way(loaded: checkpoint.Loaded, mask: Mask, seed: int, steps: int = 50)
         ).sample
         e_u = model.unet(z_in, t, context).sample
         z_t = scheduler.step(e_u + guidance * (e_c - e_u), t, z_t).prev_sample
-    return model.autoencoder.decode(z_t, texture_noise([seed], recipe.size).to(model.device))
+    return model.decode(z_t, hint_picture, [seed])
 
 
 def main() -> None:
@@ -116,8 +115,7 @@ def main() -> None:
         frame = torch.zeros(1, 2, *shape[1:], device=device, dtype=dtype)
         context = ours.model.sampling_context(torch.zeros(1, dtype=torch.long, device=device))
         step = median_seconds(lambda: ours.model.predict_noise(z, t, hint, context, frame, 2.5), 20, device)
-        grain = texture_noise([1], recipe.size).to(device)
-        decode = median_seconds(lambda: ours.model.autoencoder.decode(z, grain), 20, device)
+        decode = median_seconds(lambda: ours.model.decode(z, None, [1]), 20, device)
     with Peak() as peak_ours:
         dpm = median_seconds(pictures(20, "dpm"), given.rounds, device)
     ddim = median_seconds(pictures(50, "ddim"), given.rounds, device)

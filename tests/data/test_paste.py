@@ -71,3 +71,15 @@ def test_the_same_draw_gives_the_same_picture():
     empty = np.zeros((SIZE, SIZE), np.uint8)
     one, two, other = (pasted(seed, empty, empty) for seed in (5, 5, 6))
     assert (one[1] == two[1]).all() and (one[2] == two[2]).all() and (one[2] != other[2]).any()
+
+
+def test_a_lesion_too_small_to_blend_is_left_out():
+    outline = cv2.resize(disc(90, 100, 60), (64, 64), interpolation=cv2.INTER_NEAREST)
+    image = np.full((64, 64, 3), 110, np.uint8)
+    empty = np.zeros((64, 64), np.uint8)
+    landed = []
+    for seed in range(30):  # radii of 1 to 6 pixels
+        after, mask = paste(image, empty, empty, [(image, outline)], np.random.default_rng(seed))
+        count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+        landed += list(stats[1:count, cv2.CC_STAT_AREA])
+    assert landed and min(landed) >= 9

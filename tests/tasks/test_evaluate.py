@@ -56,12 +56,19 @@ def test_every_row_has_every_figure_with_its_interval(request_: EvaluateRequest)
     report = json.loads((request_.out / "report.json").read_text("utf-8"))
     assert report["masks"] == 10
     assert report["seeds"] == [1, 2]
-    floor, back, made = report["rows"]
+    floor, back, made, own = report["rows"]
+    assert own["name"] == f"{made['name']}, own seeds"  # the same masks, no seed twice
+    assert set(own["figures"]) == set(made["figures"])
+    assert own["figures"]["KID"] != made["figures"]["KID"]
+    same, other = (
+        cv2.imread(str(request_.out / f"sheet_quick_{name}.png")) for name in ("2.5", "2.5_own")
+    )
+    assert same.shape == other.shape and (same != other).any()
     measured = {"dice", "classifier", "KID", "classifier, same frame", "KID, same frame", "diversity"}
     measured |= {"spectrum, lowest", "spectrum, highest"}
     measured |= {f"copies, {space}" for space in ("grey", "latents", "segmenter")}
     assert set(made["figures"]) == measured
-    assert set(back["figures"]) == measured - {"diversity"} | {"PSNR", "PSNR, with texture"}
+    assert set(back["figures"]) == measured - {"diversity"} | {"PSNR", "PSNR, with detail"}
     assert set(floor["figures"]) == measured - {"diversity"}
     for row in report["rows"]:
         for name, figure in row["figures"].items():

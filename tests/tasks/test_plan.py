@@ -49,6 +49,15 @@ def test_blank_tensors_need_what_real_ones_do() -> None:
     assert all(parameter.grad is None for parameter in real.whole.parameters())
 
 
+def test_the_detail_is_counted_too() -> None:
+    words = ['stages=["autoencoder"]', "train_autoencoder.trains=detail", "autoencoder.detail=[8,8]"]
+    small, large = (recipe.read(TINY, [*words, f"train_autoencoder.crop={side}"]) for side in (32, 64))
+    assert 2 * rehearsal.alive(small, "autoencoder", 4, BF16) < rehearsal.alive(large, "autoencoder", 4, BF16)
+    assert rehearsal.operations(large, "autoencoder", None) > 3.5 * rehearsal.operations(
+        small, "autoencoder", None
+    )
+
+
 def test_settings_change_memory_as_they_should() -> None:
     def total(*more: str) -> int:
         return memory_of(recipe.read(TINY, [ONE, *more]), BF16).total

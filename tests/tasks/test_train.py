@@ -20,10 +20,11 @@ from safetensors.torch import load_file
 
 from siamese import recipe
 from siamese.diffusion import checkpoint
-from siamese.diffusion.texture import texture_noise
 from siamese.errors import DatasetError, MachineError, RecipeError
 from siamese.events import Done, Preview, Progress, Saved, Scalars
+from siamese.masks.mask import Mask
 from siamese.tasks.loop import learning_rate
+from siamese.tasks.sample import SampleRequest, SampleResult, sample
 from siamese.tasks.train import TrainRequest, train
 from tests.conftest import ROOT, TINY, draw_case, write_dataset
 from tests.shell import siamese
@@ -218,33 +219,56 @@ def test_the_decoder_alone_can_be_polished(
     )
 
 
-def test_a_texture_network_is_added_and_trained_alone(
+def test_detail_is_added_and_trained_alone(
     small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
 ) -> None:
-    words = ['stages=["autoencoder"]', "train_autoencoder.steps=4", "train_autoencoder.trains=texture"]
-    words += ["autoencoder.texture=8", "train_autoencoder.adversarial=0.1", "train_autoencoder.bands=1"]
+    words = ['stages=["autoencoder"]', "train_autoencoder.steps=40", "train_autoencoder.trains=detail"]
+    words += ["autoencoder.detail=[8,8]", "train_autoencoder.crop=32", "train_autoencoder.ema=0.8"]
+    words += ["augmentation.paste=0.5", "train_autoencoder.batch=32"]
     source = tiny_run[0] / "checkpoints" / "siamese-0000040"
-    settings = recipe.read(TINY, [*words, "train_autoencoder.crop=64"])
+    settings = recipe.read(TINY, words)
     request = TrainRequest(settings, (small_dataset,), tmp_path / "run", start=str(source), precision="fp32")
-    events = list(train(request))
-    assert losses(events, "autoencoder")[4].keys() == {
-        "spectrum",
-        "bands",
-        "adversarial",
-        "discriminator",
-        "lr",
-    }
-    folder = tmp_path / "run/checkpoints/autoencoder-0000004"
+    series = losses(list(train(request)), "autoencoder")
+    assert series[4].keys() == {"L", "lr"}
+    first, last = (np.mean([series[k]["L"] for k in steps]) for steps in (range(1, 6), range(36, 41)))
+    assert last < first
+    folder = tmp_path / "run/checkpoints/autoencoder-0000040"
     before, after = load_file(source / "model.safetensors"), load_file(folder / "model.safetensors")
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     added = {name for name in after if name not in before}
-    assert added and all(name.startswith("autoencoder.texture.") for name in added)
-    autoencoder = checkpoint.load(folder).model.autoencoder
-    z = torch.zeros(1, 4, 8, 8)
-    plain, one, other = (
-        autoencoder.decode(z, noise) for noise in (None, *texture_noise([1, 2], 64)[:, None])
-    )
+    assert added and all(name.startswith("autoencoder.detail.") for name in added)
+    model, z = checkpoint.load(folder).model, torch.zeros(1, 4, 8, 8)
+    plain, one, other = (model.decode(z, None, seeds) for seeds in (None, [1], [2]))
+    assert torch.equal(plain, model.autoencoder.decode(z))
     assert not torch.equal(plain, one) and not torch.equal(one, other)  # drawn anew for each seed
+
+    def painted(*seeds: int, **more: int) -> np.ndarray:
+        ask = SampleRequest(seeds=seeds, steps=2, **more)
+        made = sample(checkpoint.load(folder), Mask(draw_case(0)[1] // 255), ask)
+        return np.stack([event.image for event in made if isinstance(event, SampleResult)])
+
+    both = painted(1, 2)
+    assert (painted(2)[0] == both[1]).all()  # whatever is drawn beside it
+    assert (both != painted(1, 2, detail_steps=1)).any() and (both != painted(1, 2, detail_steps=0)).any()
+
+
+def test_a_stopped_training_of_detail_goes_on_as_if_it_had_not_stopped(
+    small_dataset: Path, tiny_run: tuple[Path, list], tmp_path: Path
+) -> None:
+    words = ['stages=["autoencoder"]', "train_autoencoder.trains=detail", "autoencoder.detail=[8,8]"]
+    settings = recipe.read(TINY, [*words, "train_autoencoder.steps=6"])
+    source = str(tiny_run[0] / "checkpoints" / "siamese-0000040")
+
+    def request(name: str) -> TrainRequest:
+        return TrainRequest(settings, (small_dataset,), tmp_path / name, start=source, precision="fp32")
+
+    unbroken, stopped = losses(list(train(request("unbroken"))), "autoencoder"), {}
+    with closing(train(request("stopped"))) as events:
+        for event in events:
+            stopped |= losses([event], "autoencoder")
+            if len(stopped) == 3:
+                break
+    assert stopped | losses(list(train(request("stopped"))), "autoencoder") == unbroken
 
 
 def test_a_control_branch_can_start_anew(
