@@ -119,7 +119,7 @@ class Detail(nn.Module):
 
     @property
     def fitted(self) -> bool:
-        """Are basis and scale of real pictures?"""
+        """Was training begun? Before it the network would paint noise."""
         return not torch.equal(self.basis, torch.eye(len(self.basis)).to(self.basis))
 
     def fit(self, x: Tensor, guide: Tensor) -> None:
@@ -171,10 +171,8 @@ class Detail(nn.Module):
         r_T = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(small)
         guide = enlarged(small + level * grain)
         levels = torch.full((len(x),), level, device=x.device)
-        seen, place = (
-            guide.to(dtype),
-            (x.new_zeros(x[:, :1].shape) if hint is None else placed(hint)).to(dtype),
-        )
+        place = torch.zeros_like(x[:, :1], dtype=dtype) if hint is None else placed(hint).to(dtype)
+        seen = guide.to(dtype)
 
         def predict(r_t: Tensor, t: Tensor, _: float) -> Tensor:
             return self(r_t.to(dtype), t, seen, place, levels)

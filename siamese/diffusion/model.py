@@ -278,7 +278,7 @@ class SiameseDiffusion(nn.Module):
         """
         x, detail, sampling = self.autoencoder.decode(z), self.autoencoder.detail, self.recipe.sampling
         steps = sampling.detail_steps if detail_steps is None else detail_steps
-        if detail is None or seeds is None or steps == 0:
+        if detail is None or not detail.fitted or seeds is None or steps == 0:
             return x
         drawn = detail.draw(x, hint, seeds, sampling.detail_noise, steps, sampling.detail_strength)
         return drawn.clamp(-1, 1)

@@ -7,10 +7,12 @@ from itertools import combinations
 import pytest
 import torch
 
+from siamese import recipe
 from siamese.data import batches
 from siamese.diffusion.detail import MARGIN, NOISIEST, Detail, enlarged, placed, reduced
+from siamese.diffusion.model import SiameseDiffusion
 from siamese.sections import FACTOR
-from tests.conftest import draw_case
+from tests.conftest import TINY, draw_case
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,17 @@ def test_missing_is_what_the_guide_lacks_in_components_of_even_strength() -> Non
         float(sd.max() / sd.min()) for sd in (v.square().mean((0, 2, 3)).sqrt() for v in (r_0, alone))
     )
     assert ratio**2 == pytest.approx(plain, rel=0.05)
+
+
+def test_detail_that_was_never_trained_paints_nothing() -> None:
+    """As where a checkpoint without detail is trained on with a recipe that has one."""
+    model = SiameseDiffusion(recipe.read(TINY, ["autoencoder.detail=[8,8]", 'styles=["one"]']))
+    model.requires_grad_(False)
+    z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model.decode(z, None, [1]), model.decode(z))
+    x = batches.to_x([draw_case(0, 64)[0]])
+    model.autoencoder.detail.fit(x, enlarged(reduced(x)))
+    assert not torch.equal(model.decode(z, None, [1]), model.decode(z))
 
 
 def test_away_from_the_edge_a_crop_gets_what_the_whole_picture_gets(detail: Detail) -> None:
