@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 FACTOR = 4  # detail: its guide has a pixel for so many by so many of the picture
 PATCH = 4  # detail: pixel-unshuffle before the first convolution
+Sampler = Literal["sde", "dpm", "ddim"]
+SAMPLERS = "DPM-Solver++ 2M as a stochastic equation, as an ordinary one, or DDIM with eta 0 (the paper's)"
 
 
 class Settings(BaseModel):
@@ -315,7 +317,7 @@ class SamplingRecipe(Settings):
 
     guidance: float = Field(2.5, ge=0, le=15, description="guidance on the mask")
     guidance_start: float = Field(0.0, ge=0, lt=1, description="first share of the steps without guidance")
-    steps: int = Field(20, ge=1, le=1000, description="sampling steps")
+    steps: int = Field(40, ge=1, le=1000, description="sampling steps")
     unconditional_mask: bool = Field(
         False, description="keep the mask in the unconditional half (paper, sd15)"
     )

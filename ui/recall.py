@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from siamese.errors import SiameseError
 from siamese.gallery import Gallery
 from siamese.masks.header import announced_size, kind
 from siamese.masks.mask import Mask
+from siamese.sections import Sampler
 from siamese.tasks import png
 from ui.mask_canvas import runs
 from ui.model_line import takes_prompts
@@ -22,7 +24,7 @@ from ui.settings import LARGEST_SEED, MOST_STEPS, fit, prompt, whole
 
 LARGEST_FILE = 16 * 1024 * 1024  # bytes
 LARGEST_SIDE = 4096  # pixels
-SAMPLERS = ("dpm", "ddim")
+SAMPLERS = get_args(Sampler)
 NOT_STORED = "Its outline is not stored here, so it cannot be made again; draw it, or open its mask file."
 
 

@@ -13,7 +13,7 @@ from ui.pictures import live_switch, picture_panel
 from ui.services import Services
 from ui.settings import FEWEST_COLUMNS, GUIDANCES, HIGHEST_GUIDANCE, LONGEST_PROMPT, MOST, MOST_COLUMNS
 
-QUALITIES = {"quick": (10, "dpm"), "standard": (20, "dpm"), "paper": (50, "ddim")}
+QUALITIES = {"quick": (10, "sde"), "standard": (40, "sde"), "fine": (100, "sde"), "paper": (50, "ddim")}
 STATUS = (
     "<div id='status' class='st' role='status' data-state='${value.state}'>"
     "<span class='st-text'>${value.text}</span>"
@@ -125,10 +125,10 @@ def build(page: gr.Blocks, services: Services) -> None:
             with gr.Column(elem_id="details", elem_classes="fold"):
                 _fold("Details", "details-body")
                 with gr.Column(elem_id="details-body", elem_classes="fold-body"):
-                    steps = gr.Number(20, precision=0, label="Steps", elem_id="steps")
+                    steps = gr.Number(QUALITIES["standard"][0], precision=0, label="Steps", elem_id="steps")
                     sampler = gr.Radio(
-                        [("DPM-Solver++", "dpm"), ("DDIM", "ddim")],
-                        value="dpm",
+                        [("DPM-Solver++ SDE", "sde"), ("DPM-Solver++", "dpm"), ("DDIM", "ddim")],
+                        value=QUALITIES["standard"][1],
                         label="Sampler",
                         elem_id="sampler",
                     )

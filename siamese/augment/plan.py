@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from siamese.errors import RecipeError
 from siamese.recipe import toml_value
-from siamese.sections import Settings, explained
+from siamese.sections import SAMPLERS, Sampler, Settings, explained
 
 FEWEST, MOST = 0.5, 10.0  # times the masks
 LARGEST = 4 * 1024 * 1024  # bytes of a plan
@@ -79,8 +79,8 @@ class Pictures(Settings):
     guidance: float | None = Field(
         None, ge=0, le=15, description="guidance on the mask; none: each checkpoint's default"
     )
-    steps: int = Field(20, ge=1, le=1000, description="sampling steps")
-    sampler: Literal["ddim", "dpm"] = Field("dpm", description="DPM-Solver++ 2M, or DDIM with eta 0")
+    steps: int = Field(40, ge=1, le=1000, description="sampling steps")
+    sampler: Sampler = Field("sde", description=SAMPLERS)
     style: str | None = Field(None, description="style token; none: each checkpoint's default")
     seed: int = Field(
         1, ge=0, lt=2**32, description="first seed: of the transforms, and of every picture's own"

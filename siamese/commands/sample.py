@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from siamese import events
 from siamese.commands.numbers import seeds as whole_numbers
 from siamese.errors import MaskError
 from siamese.masks.mask import Mask
+from siamese.sections import SAMPLERS, Sampler
 from siamese.shipped import find
 from siamese.terminal import Bar, StopSignal, console
 
@@ -22,10 +23,8 @@ def sample(
     checkpoint: Annotated[str, typer.Option(help="a shipped name or a folder")] = "polyp-compact",
     seeds: Annotated[str, typer.Option(help="comma-separated whole numbers, one picture each")] = "1",
     guidance: Annotated[float | None, typer.Option(min=0, max=15, help="guidance on the mask")] = None,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="sampling steps")] = 20,
-    sampler: Annotated[
-        Literal["ddim", "dpm"], typer.Option(help="dpm: few steps; ddim: the paper's")
-    ] = "dpm",
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="sampling steps")] = 40,
+    sampler: Annotated[Sampler, typer.Option(help=SAMPLERS)] = "sde",
     style: Annotated[str | None, typer.Option(help="style of a training set")] = None,
     prompt: Annotated[
         str | None, typer.Option(help="family sd15: what to paint, in words, instead of the trained prompt")

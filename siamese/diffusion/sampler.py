@@ -1,7 +1,7 @@
 """Samplers: functions over `predict`, with diffusers' schedulers inside; each yields running estimates of z_0.
 
 `predict(z_t, t, done)` returns the network's prediction for z_t (B,C,h,w) at t (B,); `done` in [0,1) is the share of
-steps already taken. The last estimate is the result. Deterministic: all randomness is in z_T.
+steps already taken. The last estimate is the result. Deterministic: all randomness is in z_T, and in `sde` in the seeds.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
 
 from siamese.diffusion.noise import BETAS, PREDICTIONS, TIMESTEPS, noise_schedule, to_z_0
-from siamese.sections import DiffusionRecipe
+from siamese.sections import DiffusionRecipe, Sampler
 
 Predict = Callable[[Tensor, Tensor, float], Tensor]
+
+CELLS = 200  # of time, each with its noise in `sde`; up to so many steps see the same noise
+KEY = 0x5DE_1000_5DE  # keeps the noise on the way apart from the start noise of the same seed
 
 
 def start_noise(seeds: Sequence[int], shape: tuple[int, int, int]) -> Tensor:
@@ -36,27 +39,74 @@ def ddim(predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int) -> 
 
 def dpm_solver(predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int) -> Iterator[Tensor]:
     """DPM-Solver++ 2M (Lu et al. 2022), for few steps. Arguments and yields as `ddim`."""
-    scheduler = DPMSolverMultistepScheduler(
+    return _run(_multistep(recipe, "dpmsolver++"), predict, z_T, recipe, steps)
+
+
+def sde(
+    predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int, seeds: Sequence[int]
+) -> Iterator[Tensor]:
+    """DPM-Solver++ 2M as a stochastic equation (Lu et al. 2022): fresh noise at each step undoes what was erred before.
+
+    The noise is one Brownian path for each seed, whatever the steps up to CELLS: few steps paint about what many paint.
+    Arguments and yields as `ddim`; seeds: one a picture.
+    """
+    scheduler = _multistep(recipe, "sde-dpmsolver++")
+    cells = CELLS if steps <= CELLS else TIMESTEPS
+    ends = [cells * (steps - k) // steps for k in range(steps + 1)]
+    scheduler.set_timesteps(timesteps=[TIMESTEPS * end // cells - 1 for end in ends[:-1]])
+    bars = scheduler.alphas_cumprod[[TIMESTEPS * cell // cells - 1 for cell in range(1, cells + 1)]].double()
+    half_snr = 0.5 * torch.log(bars / (1 - bars))  # lambda at the noisy end of each cell
+    noises = [torch.Generator().manual_seed(seed ^ KEY) for seed in seeds]
+    path = torch.stack([torch.randn((cells, *z_T.shape[1:]), generator=g) for g in noises])
+
+    def on_the_way(k: int) -> Tensor:
+        """Noise of step k, of unit variance: that of its cells, each fading on the way to the step's end."""
+        first, last = ends[k + 1], ends[k]
+        if first == 0:
+            return torch.zeros_like(z_T)
+        at = half_snr[first - 1 : last]
+        share = ((2 * (at[1:] - at[0])).exp() - (2 * (at[:-1] - at[0])).exp()).neg().clamp_min(0).sqrt()
+        share = share / share.square().sum().sqrt()
+        return torch.einsum("n,bnchw->bchw", share.float(), path[:, first:last]).to(z_T)
+
+    return _run(scheduler, predict, z_T, recipe, steps, on_the_way)
+
+
+def _multistep(recipe: DiffusionRecipe, algorithm: str) -> DPMSolverMultistepScheduler:
+    return DPMSolverMultistepScheduler(
         num_train_timesteps=TIMESTEPS,
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule=BETAS[recipe.schedule],
         prediction_type=PREDICTIONS[recipe.prediction],
-        algorithm_type="dpmsolver++",
+        algorithm_type=algorithm,
         solver_order=2,
         rescale_betas_zero_snr=recipe.zero_terminal_snr,
         timestep_spacing="trailing" if recipe.zero_terminal_snr else "leading",
         steps_offset=0 if recipe.zero_terminal_snr else 1,
         final_sigmas_type="zero",
     )
-    return _run(scheduler, predict, z_T, recipe, steps)
 
 
-SAMPLERS = {"ddim": ddim, "dpm": dpm_solver}
+def run(
+    name: Sampler, predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int, seeds: Sequence[int]
+) -> Iterator[Tensor]:
+    """The sampler of that name; arguments and yields as `sde`."""
+    if name == "sde":
+        return sde(predict, z_T, recipe, steps, seeds)
+    return {"ddim": ddim, "dpm": dpm_solver}[name](predict, z_T, recipe, steps)
 
 
-def _run(scheduler, predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int) -> Iterator[Tensor]:  # noqa: ANN001
-    scheduler.set_timesteps(steps)
+def _run(
+    scheduler,  # noqa: ANN001
+    predict: Predict,
+    z_T: Tensor,
+    recipe: DiffusionRecipe,
+    steps: int,
+    noise: Callable[[int], Tensor] | None = None,
+) -> Iterator[Tensor]:
+    if noise is None:
+        scheduler.set_timesteps(steps)
     alphas_bar = scheduler.alphas_cumprod.to(z_T.device)
     z_t = z_T
     count = len(scheduler.timesteps)
@@ -64,5 +114,6 @@ def _run(scheduler, predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, step
         t = torch.full((len(z_t),), int(time), device=z_t.device)
         prediction = predict(z_t, t, k / count).float()
         estimate = to_z_0(prediction, z_t, t, alphas_bar, recipe.prediction)
-        z_t = scheduler.step(prediction, time, z_t, return_dict=False)[0]
+        extra = {} if noise is None else {"variance_noise": noise(k)}
+        z_t = scheduler.step(prediction, time, z_t, return_dict=False, **extra)[0]
         yield estimate if k < count - 1 else z_t

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import diffusers
@@ -19,11 +18,12 @@ from siamese.data import batches
 from siamese.diffusion import checkpoint
 from siamese.diffusion.checkpoint import Loaded
 from siamese.diffusion.device import choose_precision, precision_name
-from siamese.diffusion.sampler import SAMPLERS, start_noise
+from siamese.diffusion.sampler import run, start_noise
 from siamese.diffusion.sd15 import typed
 from siamese.errors import RecipeError
 from siamese.events import Notice, Preview
 from siamese.masks.mask import Mask
+from siamese.sections import SAMPLERS, Sampler
 from siamese.shipped import find
 from siamese.tasks import png
 
@@ -42,10 +42,8 @@ class SampleRequest(BaseModel):
     guidance: float | None = Field(
         None, ge=0, le=15, description="guidance on the mask; none: the checkpoint's default"
     )
-    steps: int = Field(20, ge=1, le=1000, description="sampling steps")
-    sampler: Literal["ddim", "dpm"] = Field(
-        "dpm", description="DPM-Solver++ 2M, or DDIM with eta 0 (paper: 50 steps)"
-    )
+    steps: int = Field(40, ge=1, le=1000, description="sampling steps")
+    sampler: Sampler = Field("sde", description=SAMPLERS)
     style: str | None = Field(None, description="style token; none: the checkpoint's default")
     prompt: str | None = Field(
         None, description="sd15: what to paint, in words; none: the prompt that the style was trained with"
@@ -243,7 +241,8 @@ class _Conditions:
             return model.predict_noise(z_t.to(dtype), t, hint, context, frame, guidance)
 
         z_T = start_noise(seeds, self.shape).to(model.device)
-        yield from SAMPLERS[self.request.sampler](predict, z_T, model.recipe.diffusion, self.request.steps)
+        request = self.request
+        yield from run(request.sampler, predict, z_T, model.recipe.diffusion, request.steps, seeds)
 
     @torch.no_grad()
     def preview(self, z: Tensor) -> np.ndarray:
@@ -269,8 +268,8 @@ def pictures(
     mask: Mask | str | Path,
     seeds: Sequence[int] = (1,),
     guidance: float | None = None,
-    steps: int = 20,
-    sampler: Literal["ddim", "dpm"] = "dpm",
+    steps: int = 40,
+    sampler: Sampler = "sde",
     prompt: str | None = None,
 ) -> Iterator[SampleResult]:
     """`sample` without previews, for scripts: `mask` may be a file."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 
 from siamese.diffusion.noise import noise_schedule
-from siamese.diffusion.sampler import SAMPLERS, start_noise
-from siamese.sections import DiffusionRecipe
+from siamese.diffusion.sampler import run, start_noise
+from siamese.sections import DiffusionRecipe, Sampler
 
 PAPER = DiffusionRecipe(prediction="eps", schedule="scaled_linear", zero_terminal_snr=False, min_snr=None)
 
@@ -24,12 +26,13 @@ def exact(recipe: DiffusionRecipe, goal: torch.Tensor):  # noqa: ANN201
     return predict
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", get_args(Sampler))
 @pytest.mark.parametrize("recipe", [PAPER, DiffusionRecipe()], ids=["paper", "compact"])
 @pytest.mark.parametrize("steps", [5, 20])
-def test_perfect_network_gives_the_picture(name: str, recipe: DiffusionRecipe, steps: int) -> None:
+def test_perfect_network_gives_the_picture(name: Sampler, recipe: DiffusionRecipe, steps: int) -> None:
     goal = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
-    estimates = list(SAMPLERS[name](exact(recipe, goal), start_noise([1, 2], (4, 8, 8)), recipe, steps))
+    z_T = start_noise([1, 2], (4, 8, 8))
+    estimates = list(run(name, exact(recipe, goal), z_T, recipe, steps, [1, 2]))
     assert len(estimates) == steps
     tolerance = (
         0.15 if recipe is PAPER and name == "ddim" else 2e-3
@@ -46,22 +49,44 @@ def test_ddim_uses_the_papers_timesteps() -> None:
         seen.append(int(t[0]))
         return torch.zeros_like(z_t)
 
-    list(SAMPLERS["ddim"](predict, start_noise([1], (4, 8, 8)), PAPER, 50))
+    list(run("ddim", predict, start_noise([1], (4, 8, 8)), PAPER, 50, [1]))
     assert seen == list(range(981, 0, -20))
 
 
 def test_compact_starts_from_pure_noise() -> None:
     recipe = DiffusionRecipe()
     assert noise_schedule(recipe).alphas_cumprod[-1] < 1e-6
-    for name in SAMPLERS:
+    for name in get_args(Sampler):
         seen = []
 
         def predict(z_t: torch.Tensor, t: torch.Tensor, done: float, seen: list = seen) -> torch.Tensor:
             seen.append(int(t[0]))
             return torch.zeros_like(z_t)
 
-        list(SAMPLERS[name](predict, start_noise([1], (4, 8, 8)), recipe, 10))
+        list(run(name, predict, start_noise([1], (4, 8, 8)), recipe, 10, [1]))
         assert seen[0] == 999, name
+
+
+@pytest.mark.parametrize("recipe", [PAPER, DiffusionRecipe()], ids=["paper", "compact"])
+def test_noise_on_the_way_is_of_the_seed_and_keeps_its_strength(recipe: DiffusionRecipe) -> None:
+    """In a world of unit noise E[v | z_t] = 0 and E[eps | z_t] = sigma_t z_t: what comes out is unit noise again."""
+    sigmas = (1 - noise_schedule(recipe).alphas_cumprod).sqrt()
+
+    def predict(z_t: torch.Tensor, t: torch.Tensor, done: float) -> torch.Tensor:
+        return z_t * sigmas[t][:, None, None, None] if recipe.prediction == "eps" else torch.zeros_like(z_t)
+
+    def drawn(seeds: list[int], steps: int, start: list[int] | None = None) -> torch.Tensor:
+        *_, z_0 = run("sde", predict, start_noise(start or seeds, (4, 24, 24)), recipe, steps, seeds)
+        return z_0
+
+    few, some, many = (drawn([1, 2], steps) for steps in (8, 40, 200))
+    for z_0 in (few, some, many, drawn([1], 300)):
+        assert float(z_0.std()) == pytest.approx(1, abs=0.1)
+    alike = torch.corrcoef(torch.stack([few.flatten(), some.flatten(), many.flatten()]))
+    assert alike.min() > 0.9  # few steps paint what many paint
+    assert torch.allclose(drawn([2], 40), some[1:], atol=1e-5)
+    assert not torch.allclose(some[0], some[1], atol=0.5)
+    assert not torch.allclose(drawn([3, 4], 40, [1, 2]), some, atol=0.5)  # not of the start noise alone
 
 
 def test_a_seeds_noise_does_not_depend_on_its_batch() -> None:

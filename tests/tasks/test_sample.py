@@ -62,7 +62,7 @@ def test_events_in_order(loaded: checkpoint.Loaded, mask: Mask) -> None:
     assert [e.seed for e in events if isinstance(e, SampleResult)] == [7, 8, 9]
 
 
-@pytest.mark.parametrize("sampler", ["dpm", "ddim"])
+@pytest.mark.parametrize("sampler", ["sde", "dpm", "ddim"])
 def test_same_request_same_bytes_and_no_batch_in_a_picture(
     loaded: checkpoint.Loaded, mask: Mask, sampler: str
 ) -> None:

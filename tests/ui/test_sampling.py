@@ -191,7 +191,7 @@ def test_another_example_takes_a_new_seed_and_the_quality_sets_the_steps(page):
     page.locator("#another").click()
     assert wait_state(page, "done", "error") == "done"
     assert page.locator("#seed input").input_value() != seed
-    for name, steps in (("paper", "50"), ("quick", "10"), ("standard", "20")):
+    for name, steps in (("paper", "50"), ("quick", "10"), ("standard", "40")):
         page.get_by_text(name, exact=True).click()
         page.wait_for_function("(s) => document.querySelector('#steps input').value === s", arg=steps)
 
