@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-os.environ.setdefault("GOMP_SPINCOUNT", "0")  # two processes on two cores must not spin
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two processes on two cores must not spin
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ROOT / "assets" / "recipes" / "tiny.toml"

@@ -46,7 +46,7 @@ def test_sixteen_pictures_come_one_by_one(page):
     page.wait_for_function(
         "(n) => document.querySelectorAll('#gallery button').length === n", arg=before + 16
     )
-    assert len(page.evaluate("[...lengths]")) > 4  # they did not come all at once
+    assert len(page.evaluate("[...lengths]")) > 3  # four are made together; a busy page may draw two events as one
     assert page.locator("#gallery button").first.inner_text().startswith("seed 515")
 
 
