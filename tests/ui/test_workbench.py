@@ -41,7 +41,6 @@ def test_sixteen_pictures_come_one_by_one(page):
         """() => { window.lengths = new Set(); const strip = document.querySelector("#gallery");
         new MutationObserver(() => lengths.add(strip.children.length)).observe(strip, {childList: true}); }"""
     )
-    set_number(page, "#steps", 1)
     generate(page, count=16, seed=500)
     page.wait_for_function(
         "(n) => document.querySelectorAll('#gallery button').length === n", arg=before + 16
@@ -164,6 +163,31 @@ def test_live_has_one_request_under_way_and_the_newest_mask_wins(page):
     sent = page.evaluate("__live.counts.sent")
     page.wait_for_function("__live.settled()")
     assert page.evaluate("__live.counts.sent") <= sent + 1  # one for all four
+
+
+def test_a_late_live_picture_is_not_painted_over_what_was_asked_for(page):
+    page.locator("#live").click()
+    page.wait_for_function("__live.counts.shown > 0 && __live.settled()")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.post_data_json["fn_name"] == "live":
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/component_server/", hold)
+    sent = page.evaluate("__live.counts.sent")
+    set_number(page, "#seed", 70)
+    page.wait_for_function("(n) => __live.counts.sent > n", arg=sent)
+    label = generate(page)
+    with page.expect_response(lambda answer: "component_server" in answer.url):
+        for route in held:
+            route.continue_()
+    page.wait_for_function("__live.counts.reasons.ok > 1")  # the page has it
+    assert page.locator(".pv-label").inner_text() == label and "seed 70 " in label
+    set_number(page, "#seed", 71)  # and a change after that is followed again
+    page.wait_for_function("(n) => __live.counts.sent > n + 1", arg=sent)
 
 
 def test_live_waits_for_a_generate_of_somebody_else_and_stop_works(page, context, server):

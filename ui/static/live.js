@@ -120,6 +120,13 @@
       if (since) counts.latencies.push(performance.now() - since);
     }
 
+    /** A picture that was asked for has come: nothing that live was about before is painted over it. */
+    space.yieldLive = function () {
+      clearTimeout(timer);
+      flight = null;
+      answered = changes;
+    };
+
     for (const name of ["input", "change"])
       document.addEventListener(name, (event) => {
         const watched = name === "input" ? WATCHED : `${WATCHED}, ${WORDS}`;

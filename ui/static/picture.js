@@ -129,6 +129,7 @@
     /** @param {{kind: string, png?: string, label?: string, id?: string}|null} what what the large picture is */
     async function frame(what) {
       if (!what) return;
+      if (space.yieldLive) space.yieldLive();
       if (what.kind === "finished") {
         say("");
         gallery.refresh();
