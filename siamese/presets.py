@@ -92,11 +92,22 @@ ABLATIONS: tuple[Preset, ...] = (
 )
 
 
+GUIDED, UNGUIDED = 'stages=["guide", "siamese"]', 'stages=["siamese"]'
+
+
 def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ...]:
-    """Changes for going on from `START`: its sizes and its detail stay, the Siamese stage alone runs."""
+    """Changes for going on from `START`: its sizes and its detail stay; its guide learns the new look first."""
     return (
-        'stages=["siamese"]',
+        GUIDED,
         "autoencoder.detail=[64,128,256]",  # that of polyp-compact; weights of another size cannot start this
+        "denoiser.guide=[48,80,96]",  # the same
+        f"train_guide.steps={steps // 4}",  # judgement: a small network, and one that should stay the worse one
+        "train_guide.batch=16",
+        "train_guide.lr=2e-4",
+        "train_guide.warmup=20",
+        f"train_guide.ema={ema}",
+        f"train_guide.checkpoint_every={look}",
+        f"train_guide.preview_every={look}",
         f"augmentation.variants={variants}",
         f"train_siamese.steps={steps}",
         "train_siamese.batch=16",  # log 12, and about the most that two threads do in a second
@@ -107,12 +118,26 @@ def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ..
         f"train_siamese.checkpoint_every={look}",  # the best step can only be one that was saved
         f"train_siamese.preview_every={look}",
         f"watch.every={look}",
-        "sampling.guidance=2",  # sampled as polyp-compact is: log 41 to 43
-        "sampling.guidance_start=0.3",
+        "sampling.guidance=2",  # sampled as polyp-compact is: log 41 to 49
+        "sampling.guide=0.5",
+        "sampling.guidance_start=0.4",
         "sampling.detail_steps=12",
         "sampling.detail_noise=0",
-        "sampling.detail_strength=1.2",
+        "sampling.detail_strength=1.4",
     )
+
+
+def going_on(size: Size, guide: bool) -> tuple[str, ...]:
+    """A fine-tune's changes for weights of other sizes than polyp-compact's, which stay.
+
+    Args:
+        guide: they have a guide; one made anew could not learn enough in so few steps.
+    """
+    kept = [change for change in size.finetune if not change.startswith(("autoencoder.", "denoiser."))]
+    if not guide:
+        kept = [UNGUIDED if change == GUIDED else change for change in kept]
+        kept = [change for change in kept if not change.startswith(("train_guide.", "sampling.guide="))]
+    return tuple(kept)
 
 
 def _scratch(autoencoder: int, base: int, siamese: int, variants: int, look: int) -> tuple[str, ...]:

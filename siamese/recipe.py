@@ -25,6 +25,7 @@ from siamese.sections import (
     DataRecipe,
     DenoiserRecipe,
     DiffusionRecipe,
+    GuideStage,
     HintRecipe,
     LossRecipe,
     SamplingRecipe,
@@ -36,7 +37,7 @@ from siamese.sections import (
     explained,
 )
 
-Stage = Literal["autoencoder", "base", "siamese", "segmenter"]
+Stage = Literal["autoencoder", "base", "guide", "siamese", "segmenter"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
@@ -59,7 +60,9 @@ class Recipe(Settings):
     prompts: tuple[str, ...] = Field(
         (), description='sd15: one prompt for each style; empty: "A photo of a polyp." for all'
     )
-    stages: tuple[Stage, ...] = Field(STAGES, description="stages, in order")
+    stages: tuple[Stage, ...] = Field(
+        ("autoencoder", "base", "siamese", "segmenter"), description="stages, in order"
+    )
     autoencoder: AutoencoderRecipe = AutoencoderRecipe()
     hint: HintRecipe = HintRecipe(unshuffle=4, widths=(32, 32))
     denoiser: DenoiserRecipe = DenoiserRecipe()
@@ -72,6 +75,7 @@ class Recipe(Settings):
     sampling: SamplingRecipe = SamplingRecipe()
     train_autoencoder: AutoencoderStage = AutoencoderStage()
     train_base: BaseStage = BaseStage()
+    train_guide: GuideStage = GuideStage()
     train_siamese: SiameseStage = SiameseStage()
     train_segmenter: SegmenterStage = SegmenterStage()
 
@@ -94,6 +98,12 @@ class Recipe(Settings):
             )
         if len(self.denoiser.attention) != len(self.denoiser.widths):
             raise ValueError("denoiser.attention needs one value for each of denoiser.widths")
+        if len(self.denoiser.guide) not in (0, len(self.denoiser.widths)):
+            raise ValueError("denoiser.guide needs one value for each of denoiser.widths, or none")
+        if self.denoiser.guide and self.family == "sd15":
+            raise ValueError("denoiser.guide is for the family compact; leave it empty for sd15")
+        if "guide" in self.stages and not self.denoiser.guide:
+            raise ValueError("stage guide needs denoiser.guide, e.g. [48, 80, 96]")
         if self.train_autoencoder.trains == "detail" and not self.autoencoder.detail:
             raise ValueError(
                 'train_autoencoder.trains = "detail" needs autoencoder.detail, e.g. [64, 128, 256]'

@@ -116,6 +116,11 @@ class DenoiserRecipe(Settings):
     )
     context_width: int = Field(192, ge=8, description="width of the context tokens (SD 1.5: 768)")
     groups: int = Field(32, ge=1, description="groups of the group normalisation")
+    guide: tuple[int, ...] = Field(
+        (),
+        description="channels a level of a smaller U-Net that knows no masks and was trained less: sampling leads away "
+        "from what it paints (autoguidance); empty: none",
+    )
 
 
 class DiffusionRecipe(Settings):
@@ -257,6 +262,14 @@ class BaseStage(StageRecipe):
     """The denoiser without the control branch."""
 
 
+class GuideStage(StageRecipe):
+    """The smaller denoiser that sampling leads away from; trained too long it is of less use."""
+
+    steps: int = Field(1000, ge=1, description="optimiser steps")
+    batch: int = Field(32, ge=1, description="pictures a step, of all processes together")
+    lr: float = Field(8e-4, gt=0, description="peak learning rate of AdamW")
+
+
 class SiameseStage(StageRecipe):
     """Control branch and U-Net with the four losses."""
 
@@ -316,7 +329,15 @@ class SamplingRecipe(Settings):
     """Defaults of the shipped checkpoint, chosen on val."""
 
     guidance: float = Field(2.5, ge=0, le=15, description="guidance on the mask")
-    guidance_start: float = Field(0.0, ge=0, lt=1, description="first share of the steps without guidance")
+    guide: float = Field(
+        0.0,
+        ge=0,
+        le=4,
+        description="how far away from what the guide paints (autoguidance), where there is one",
+    )
+    guidance_start: float = Field(
+        0.0, ge=0, lt=1, description="first share of the steps without guidance and guide"
+    )
     steps: int = Field(40, ge=1, le=1000, description="sampling steps")
     unconditional_mask: bool = Field(
         False, description="keep the mask in the unconditional half (paper, sd15)"

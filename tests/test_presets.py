@@ -71,7 +71,12 @@ def test_a_fine_tune_keeps_the_sizes_of_its_start(size: presets.Size) -> None:
     assert tuned.augmentation.model_dump(exclude=changeable) == start.augmentation.model_dump(
         exclude=changeable
     )
-    assert tuned.stages == ("siamese",)
+    assert tuned.stages == ("guide", "siamese")
+    assert tuned.sampling.model_dump(exclude={"style"}) == start.sampling.model_dump(exclude={"style"})
+    free = recipe.read(TINY, presets.going_on(size, guide=False))
+    assert free.stages == ("siamese",) and free.autoencoder == recipe.read(TINY).autoencoder
+    guided = recipe.read(TINY, ["denoiser.guide=[8,16]", *presets.going_on(size, guide=True)])
+    assert guided.stages == ("guide", "siamese") and guided.denoiser.guide == (8, 16)
     assert tuned.train_siamese.steps % tuned.watch.every == 0
     assert tuned.train_siamese.checkpoint_every == tuned.watch.every
 

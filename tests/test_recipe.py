@@ -51,6 +51,19 @@ def test_detail_that_cannot_be_trained_is_refused(changes: tuple[str, ...], says
         recipe.read(TINY, ["train_autoencoder.trains=detail", *changes])
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (("denoiser.guide=[8]",), "one value for each of denoiser.widths"),
+        (('stages=["guide"]',), "stage guide needs denoiser.guide"),
+        (("family=sd15", "denoiser.guide=[8,16]"), "for the family compact"),
+    ],
+)
+def test_a_guide_that_cannot_be_is_refused(changes: tuple[str, ...], says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        recipe.read(TINY, changes)
+
+
 def test_only_sampling_can_be_changed_after_training() -> None:
     read = recipe.read(TINY)
     assert recipe.changed(read, ["sampling.guidance=3"], only="sampling").sampling.guidance == 3

@@ -103,10 +103,9 @@ def base(form: Form, jobs: Jobs, pictures: int) -> tuple[dict[str, Any], tuple[s
     size = next((s for s in presets.SIZES if s.pictures == form.size), presets.size_for(pictures))
     if form.start.startswith(RUN):
         job = jobs.find(form.start.removeprefix(RUN))
-        changes = tuple(
-            c for c in size.finetune if not c.startswith("autoencoder.")
-        )  # its weights' sizes stay
-        return _of_run(job.folder), changes, size.sentence
+        values = _of_run(job.folder)
+        guide = bool(values.get("denoiser", {}).get("guide"))
+        return values, presets.going_on(size, guide), size.sentence
     changes = size.finetune if form.start else size.scratch
     return _toml(RECIPES / presets.COMPACT), changes, size.sentence
 

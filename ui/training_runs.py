@@ -34,6 +34,7 @@ WATCHED = "watch."  # what the names of the watch's figures begin with
 WORDS = {
     "autoencoder": "Autoencoder (detail)",
     "base": "Base (tissue)",
+    "guide": "Guide (what to avoid)",
     "siamese": "Siamese (outlines)",
     "segmenter": "Judge (fit to outlines)",
     "encoding pictures": "Preparing the pictures",

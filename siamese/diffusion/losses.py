@@ -32,9 +32,19 @@ class NoisySample:
 
 def denoising_loss(model: SiameseDiffusion, sample: NoisySample) -> Tensor:
     """The base denoiser's loss: |e(z_t) − target|², no control branch. Returns a scalar."""
-    recipe = model.recipe.diffusion
     z_t = add_noise(sample.z_0, sample.eps, sample.t, model.alphas_bar)
     predicted = model.decode_features(model.encode_features(z_t, sample.t, sample.context, sample.frame))
+    return _denoised(model, sample, predicted)
+
+
+def guide_loss(model: SiameseDiffusion, sample: NoisySample) -> Tensor:
+    """The same loss for the guide; the context is a constant. Returns a scalar."""
+    z_t = add_noise(sample.z_0, sample.eps, sample.t, model.alphas_bar)
+    return _denoised(model, sample, model.predict_guide(z_t, sample.t, sample.context.detach(), sample.frame))
+
+
+def _denoised(model: SiameseDiffusion, sample: NoisySample, predicted: Tensor) -> Tensor:
+    recipe = model.recipe.diffusion
     wanted = target(sample.z_0, sample.eps, sample.t, model.alphas_bar, recipe.prediction)
     weight = sample_weight(sample.t, model.alphas_bar, recipe.prediction, recipe.min_snr)
     return (weight * _squared(predicted, wanted, "mean")).mean()

@@ -7,6 +7,7 @@ Source: Siamese-Diffusion §3 (CVPR 2025); ControlNet (arXiv 2302.05543).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,18 +87,23 @@ class ControlBranch(ControlNetModel):
         return [*down, middle]
 
 
-def build_unet(recipe: Recipe) -> UNet2DConditionModel:
-    """The U-Net of a recipe; its input is the latents, with the frame behind them where the recipe has one."""
+def build_unet(recipe: Recipe, widths: tuple[int, ...] | None = None) -> UNet2DConditionModel:
+    """The U-Net of a recipe; its input is the latents, with the frame behind them where the recipe has one.
+
+    Args:
+        widths: None: the recipe's.
+    """
     sizes = recipe.denoiser
+    widths = widths or sizes.widths
     return UNet2DConditionModel(
         in_channels=recipe.autoencoder.latent_channels + (FRAME_CHANNELS if sizes.frame else 0),
         out_channels=recipe.autoencoder.latent_channels,
         down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in sizes.attention),
         up_block_types=tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(sizes.attention)),
         mid_block_type="UNetMidBlock2DCrossAttn",
-        block_out_channels=sizes.widths,
+        block_out_channels=widths,
         layers_per_block=sizes.layers,
-        norm_num_groups=sizes.groups,
+        norm_num_groups=math.gcd(sizes.groups, *widths),
         cross_attention_dim=sizes.context_width,
         attention_head_dim=sizes.heads,
     )
@@ -106,7 +112,8 @@ def build_unet(recipe: Recipe) -> UNet2DConditionModel:
 class SiameseDiffusion(nn.Module):
     """The whole model of one recipe.
 
-    Parts: `autoencoder`, `unet`, `control` (control branch), `dhi` (hint encoder), `context` (tokens).
+    Parts: `autoencoder`, `unet`, `control` (control branch), `dhi` (hint encoder), `context` (tokens), `guide` (a
+    smaller U-Net without control that sampling leads away from, or None).
     Buffer `views` (styles,96,96) uint8: each style's typical view map (data.batches), for the frame at sampling.
     """
 
@@ -120,6 +127,10 @@ class SiameseDiffusion(nn.Module):
         self.dhi = hint_input(recipe.hint, recipe.denoiser.widths[0], f)
         tokens = PromptTable if recipe.family == "sd15" else Context
         self.context = tokens(len(recipe.styles), recipe.denoiser.context_width)
+        self.guide = build_unet(recipe, recipe.denoiser.guide) if recipe.denoiser.guide else None
+        if self.guide is not None:
+            for of_zeros in (self.guide.conv_out.weight, self.guide.conv_out.bias):
+                nn.init.zeros_(of_zeros)
         self.checkpointing = False
         self.views: Tensor
         views = torch.zeros(max(1, len(recipe.styles)), VIEW_SIZE, VIEW_SIZE, dtype=torch.uint8)
@@ -139,6 +150,16 @@ class SiameseDiffusion(nn.Module):
 
     def _with_frame(self, z_t: Tensor, frame: Tensor) -> Tensor:
         return torch.cat([z_t, frame], dim=1) if self.recipe.denoiser.frame else z_t
+
+    @property
+    def guided(self) -> bool:
+        """Is there a guide whose training has begun? Its last layer begins as zeros."""
+        return self.guide is not None and bool(self.guide.conv_out.weight.any())
+
+    def predict_guide(self, z_t: Tensor, t: Tensor, context: Tensor, frame: Tensor) -> Tensor:
+        """The guide's prediction; shapes as `predict_noise`, context (B,3,W)."""
+        assert self.guide is not None
+        return self.guide(self._with_frame(z_t, frame), t, context, return_dict=False)[0]
 
     @property
     def blocks(self) -> list[nn.Module]:
@@ -227,16 +248,19 @@ class SiameseDiffusion(nn.Module):
         context: Tensor,
         frame: Tensor,
         guidance: float,
+        guide: float = 0.0,
     ) -> Tensor:
         """The network's prediction (eps or v, as the recipe says) under guidance on the mask.
 
-        e = e_u + g (e_c − e_u). Without the mask, e_u has no control residuals; with
-        `sampling.unconditional_mask` (paper) the mask stays and the style is the null token.
+        e = e_u + g (e_c − e_u) + k (e_c − e_b). Without the mask, e_u has no control residuals; with
+        `sampling.unconditional_mask` (paper) the mask stays and the style is the null token. e_b is the guide's (Karras
+        et al. 2024, autoguidance: a smaller, less trained model errs where this one does, only more).
 
         Args:
             z_t: (B,C,h,w); t: (B,) in 0..999; hint_features: (B,D,h,w); frame: (B,2,h,w).
             context: (B,3,W), or (2B,3,W) with the unconditional half first for `unconditional_mask`.
             guidance: g; 1 runs the conditional half alone, 0 the unconditional half.
+            guide: k; nothing where the model has no trained guide, or at guidance 0.
         Returns: (B,C,h,w).
         """
         if self.recipe.sampling.unconditional_mask:
@@ -246,14 +270,20 @@ class SiameseDiffusion(nn.Module):
             return self.decode_features(features)
         residuals = self.control_residuals(z_t, t, context, frame, hint_features)
         if guidance == 1:
-            return self.decode_features(features, residuals)
+            e_c = e = self.decode_features(features, residuals)
+        else:
+            e_u, e_c = self._both_halves(features, residuals)
+            e = e_u + guidance * (e_c - e_u)
+        if guide == 0 or not self.guided:
+            return e
+        return e + guide * (e_c - self.predict_guide(z_t, t, context, frame))
+
+    def _both_halves(self, features: Features, residuals: Residuals) -> tuple[Tensor, ...]:
+        """The decoder without and with control residuals, in one pass."""
         both = Features(
             *(_twice(part) for part in (features.middle, features.skips, features.time, features.context))
         )
-        e_u, e_c = self.decode_features(both, [torch.cat([torch.zeros_like(r), r]) for r in residuals]).chunk(
-            2
-        )
-        return e_u + guidance * (e_c - e_u)
+        return self.decode_features(both, [torch.cat([torch.zeros_like(r), r]) for r in residuals]).chunk(2)
 
     def _predict_paper(
         self, z_t: Tensor, t: Tensor, hint_features: Tensor, context: Tensor, frame: Tensor, guidance: float

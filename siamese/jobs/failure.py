@@ -23,7 +23,7 @@ MEMORY = (
     "not enough memory: you tried to allocate",
     "MemoryError",
 )
-STAGES_WITH_UNET = ("base", "siamese")
+STAGES_WITH_UNET = ("base", "siamese")  # those that `compute_twice` helps
 LONGEST = 1500  # characters of a reason
 
 

@@ -18,6 +18,8 @@ from siamese.tasks.run import RunFolder
 from siamese.tasks.stages import Bench, seeded
 from siamese.tasks.styles import adopt_styles
 
+OPTIONAL = ("autoencoder.detail.", "guide.")  # parts that a start may lack
+
 
 def build(stage: Stage, bench: Bench, run: RunFolder, start: str | None) -> nn.Module:
     """The module of a stage on the device: whole model or segmenter.
@@ -92,8 +94,11 @@ def _compact(stage: Stage, bench: Bench, run: RunFolder, start: str | None) -> S
             found = _start_weights(stage, bench, start)
         anew = ("control.", "dhi.") if fresh else ()
         own = model.state_dict()
-        kept = {name: own[name] for name in own if name.startswith((*anew, "autoencoder.detail."))}
-        model.load_state_dict(kept | {n: v for n, v in found.items() if not n.startswith(anew)})
+        kept = {name: own[name] for name in own if name.startswith((*anew, *OPTIONAL))}
+        taken = {n: v for n, v in found.items() if not n.startswith(anew)}
+        model.load_state_dict(
+            kept | {n: v for n, v in taken.items() if n in own or not n.startswith("guide.")}
+        )
     elif stage != "autoencoder":
         raise RecipeError(
             f"Stage {stage} needs an earlier one: run the autoencoder in this --run folder first, or "
@@ -111,6 +116,9 @@ def _start_weights(stage: Stage, bench: Bench, start: str) -> dict[str, Tensor]:
     if not found.autoencoder.detail:  # it can be added to what has none
         widened = found.autoencoder.model_copy(update={"detail": own.autoencoder.detail})
         found = found.model_copy(update={"autoencoder": widened})
+    if not (found.denoiser.guide and own.denoiser.guide):  # so can a guide, and it can be left out
+        widened = found.denoiser.model_copy(update={"guide": own.denoiser.guide})
+        found = found.model_copy(update={"denoiser": widened})
     shapes = ["family", "autoencoder", "denoiser", "size", "prompts"]
     if stage != "siamese" or not own.train_siamese.fresh_control:  # else DHI is made anew as well
         shapes.append("hint")

@@ -1,13 +1,15 @@
-"""The stages of the diffusion model: the base denoiser without control, and the Siamese stage."""
+"""The stages of the diffusion model: the base denoiser without control, its guide, and the Siamese stage."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from siamese.data import batches
-from siamese.diffusion.losses import Backward, NoisySample, denoising_loss, siamese_losses
+from siamese.diffusion.losses import Backward, NoisySample, denoising_loss, guide_loss, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.sampler import dpm_solver, start_noise
 from siamese.tasks.latents import Latents, draw_variant
@@ -15,7 +17,7 @@ from siamese.tasks.stages import PREVIEWS, Batch, Bench, generator, key, passed_
 
 
 class _DiffusionTask:
-    """What the base denoiser and the Siamese stage share: latents, noise, t, context, previews."""
+    """What the three share: latents, noise, t, context, previews."""
 
     name = ""
 
@@ -62,7 +64,7 @@ class _DiffusionTask:
     def fit(self) -> None:
         """Nothing to fit."""
 
-    def _preview(self, guidance: float) -> np.ndarray:
+    def _preview(self, guidance: float, of: Callable[..., Tensor] | None = None) -> np.ndarray:
         model, recipe, pictures = self.model, self.bench.recipe, self.bench.pictures
         shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
         device = self.bench.device
@@ -73,6 +75,8 @@ class _DiffusionTask:
         context = model.guided_context(self.bench.styles(np.arange(count)).to(device))
 
         def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
+            if of is not None:
+                return of(z_t, t, context, frame)
             return model.predict_noise(z_t, t, hint, context, frame, guidance)
 
         *_, z_0 = dpm_solver(predict, z_T[:count], recipe.diffusion, 20)
@@ -97,6 +101,27 @@ class BaseTask(_DiffusionTask):
 
     def preview(self) -> np.ndarray:
         return self._preview(guidance=0)
+
+
+class GuideTask(_DiffusionTask):
+    """Stage `guide`: the smaller denoiser without control; all else stays."""
+
+    name = "guide"
+
+    def __init__(self, bench: Bench, model: SiameseDiffusion, latents: Latents):
+        super().__init__(bench, model, latents)
+        assert model.guide is not None
+        self.trained = model.guide
+        self.sometimes = ()
+
+    def batch(self, step: int) -> Batch:
+        return self._common(*self._cases(step, self.bench.recipe.train_guide.batch))
+
+    def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
+        return passed_back({"L": guide_loss(self.model, self._sample(batch))}, backward)
+
+    def preview(self) -> np.ndarray:
+        return self._preview(guidance=0, of=self.model.predict_guide)
 
 
 class SiameseTask(_DiffusionTask):
@@ -142,3 +167,8 @@ class SiameseTask(_DiffusionTask):
 
     def preview(self) -> np.ndarray:
         return self._preview(self.bench.recipe.sampling.guidance)
+
+
+DENOISING: dict[str, type[BaseTask | GuideTask | SiameseTask]] = {
+    task.name: task for task in (BaseTask, GuideTask, SiameseTask)
+}  # the stages that train on latents

@@ -18,6 +18,7 @@ from siamese.errors import RecipeError
 from siamese.recipe import Recipe, Stage, toml_value
 from siamese.shipped import find
 from siamese.tasks import rehearsal
+from siamese.tasks.denoising import DENOISING
 from siamese.tasks.memory import GIB, Fit, Memory, fit, memory_of, numbers, saved_bytes, size_of
 
 CARDS = (11, 24, 80)  # GB of memory of graphics cards that people have
@@ -167,7 +168,7 @@ def plan(
     counts = dict(numbers(recipe, _last(recipe))[0])
     needed = memory_of(recipe, computing)
     hours, how = _hours(recipe, pictures, where, computing, most) if trial else (None, "not measured yet")
-    variants = recipe.augmentation.variants if {"base", "siamese"} & set(recipe.stages) else 0
+    variants = recipe.augmentation.variants if DENOISING.keys() & set(recipe.stages) else 0
     return Plan(
         recipe=recipe,
         pictures=pictures,
@@ -244,10 +245,9 @@ def _hours(
         settings = recipe.stage(stage)
         a_picture = rehearsal.seconds(recipe, stage, where, autocast, most / len(recipe.stages))
         total += a_picture * settings.batch * settings.steps
-        if stage in ("base", "siamese"):
+        if stage == next(iter(s for s in recipe.stages if s in DENOISING), None):  # latents are encoded once
             encode = rehearsal.encoding_seconds(recipe, where, autocast)
-            if "base" not in recipe.stages or stage == "base":  # latents are encoded once
-                total += encode * pictures * recipe.augmentation.variants
+            total += encode * pictures * recipe.augmentation.variants
     return (
         total / 3600,
         f"measured on this machine ({where.type}) by the quickest of a few steps of each stage{busy}",

@@ -26,7 +26,7 @@ from siamese.recipe import Recipe, Stage
 from siamese.sections import PATCH
 from siamese.segmentation.unet import UNetSegmenter
 from siamese.tasks.crew import Crew
-from siamese.tasks.denoising import BaseTask, SiameseTask
+from siamese.tasks.denoising import DENOISING
 from siamese.tasks.detail import DetailTask
 from siamese.tasks.latents import Latents
 from siamese.tasks.stages import AutoencoderTask, Batch, Bench, SegmenterTask, StageTask
@@ -60,7 +60,7 @@ def cast(recipe: Recipe, stage: Stage, device: torch.device, autocast: torch.dty
         elif stage == "autoencoder":
             task = AutoencoderTask(bench, model, fresh=False)
         else:
-            task = (BaseTask if stage == "base" else SiameseTask)(bench, model, Latents(1, {}))
+            task = DENOISING[stage](bench, model, Latents(1, {}))
     if device.type != "cpu":
         whole.to(device)
     whole.requires_grad_(False)

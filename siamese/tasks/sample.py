@@ -237,8 +237,10 @@ class _Conditions:
         off = model.recipe.sampling.guidance_start
 
         def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
-            guidance = min(1.0, self.guidance) if done < off else self.guidance
-            return model.predict_noise(z_t.to(dtype), t, hint, context, frame, guidance)
+            given = z_t.to(dtype), t, hint, context, frame
+            if done < off:
+                return model.predict_noise(*given, min(1.0, self.guidance))
+            return model.predict_noise(*given, self.guidance, model.recipe.sampling.guide)
 
         z_T = start_noise(seeds, self.shape).to(model.device)
         request = self.request

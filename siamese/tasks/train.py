@@ -28,7 +28,7 @@ from siamese.events import Done, Event, Notice, Progress
 from siamese.recipe import Recipe, Stage
 from siamese.tasks.build import build, seen_before
 from siamese.tasks.crew import Crew
-from siamese.tasks.denoising import BaseTask, SiameseTask
+from siamese.tasks.denoising import DENOISING
 from siamese.tasks.detail import DetailTask
 from siamese.tasks.latents import Latents, encode
 from siamese.tasks.loop import Loop
@@ -177,7 +177,7 @@ class _Worker:
         latents: Latents | None = None
         self.bench = replace(self.bench, before=seen_before(self.stage, self.run, self.start))
         whole = build(self.stage, self.bench, self.run, self.start)
-        if self.stage in ("base", "siamese"):
+        if self.stage in DENOISING:
             task, crew = None, self.bench.crew
             if not crew.main:  # the main process encodes for all
                 crew.wait()
@@ -186,9 +186,7 @@ class _Worker:
                 for found in encoding:
                     if isinstance(found, Latents):
                         latents = found
-                        task = {"base": BaseTask, "siamese": SiameseTask}[self.stage](
-                            self.bench, whole, found
-                        )
+                        task = DENOISING[self.stage](self.bench, whole, found)
                     elif clock.over() and crew.alone:
                         yield Done(self.stage, 0, complete=False)
                         return

@@ -114,7 +114,8 @@ def main() -> None:
         t = torch.tensor([500], device=device)
         frame = torch.zeros(1, 2, *shape[1:], device=device, dtype=dtype)
         context = ours.model.sampling_context(torch.zeros(1, dtype=torch.long, device=device))
-        step = median_seconds(lambda: ours.model.predict_noise(z, t, hint, context, frame, 2.5), 20, device)
+        given_step = z, t, hint, context, frame, 2.5, recipe.sampling.guide
+        step = median_seconds(lambda: ours.model.predict_noise(*given_step), 20, device)
         decode = median_seconds(lambda: ours.model.decode(z, None, [1]), 20, device)
     with Peak() as peak_ours:
         standard = median_seconds(pictures(40, "sde"), given.rounds, device)

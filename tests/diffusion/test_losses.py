@@ -26,10 +26,11 @@ PARTS = {
 
 def build(**loss: object) -> SiameseDiffusion:
     """A tiny model with every zero convolution filled, so that no path is silent by initialisation."""
-    diffusion = loss.pop("diffusion", {})
+    diffusion, denoiser = loss.pop("diffusion", {}), loss.pop("denoiser", {})
     values = recipe.read(TINY).model_dump() | {"styles": ("a", "b")}
     values["loss"] |= loss
     values["diffusion"] |= diffusion
+    values["denoiser"] |= denoiser
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = SiameseDiffusion(recipe.parse(values))

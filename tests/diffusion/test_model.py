@@ -69,6 +69,23 @@ def test_guidance_combines_both_halves() -> None:
     assert (e_c - e_u).abs().max() > 1e-3
 
 
+def test_sampling_leads_away_from_the_guide() -> None:
+    """e_u + g (e_c − e_u) + k (e_c − e_b), where the guide that e_b is of was trained."""
+    model = build(denoiser={"guide": (8, 16)})
+    assert model.guide is not None
+    sample, mask, _ = draw([50, 700])
+    args = (sample.z_0, sample.t, model.dhi(mask), sample.context, sample.frame)
+    e_u, e_c = (model.predict_noise(*args, guidance=g) for g in (0, 1))
+    e_b = model.predict_guide(sample.z_0, sample.t, sample.context, sample.frame)
+    assert min((e_b - e_u).abs().max(), (e_b - e_c).abs().max()) > 1e-3
+    for k in (0.5, 0.0):
+        away = k * (e_c - e_b)
+        for g, wanted in ((0, e_u), (1, e_c + away), (3, e_u + 3 * (e_c - e_u) + away)):
+            assert torch.allclose(model.predict_noise(*args, guidance=g, guide=k), wanted, atol=1e-5)
+    torch.nn.init.zeros_(model.guide.conv_out.weight)  # as before its training
+    assert torch.equal(model.predict_noise(*args, guidance=1, guide=0.5), e_c)
+
+
 def test_paper_guidance_keeps_the_mask_in_both_halves() -> None:
     model = build()
     values = model.recipe.model_dump()

@@ -71,6 +71,7 @@ def begin(page: Page) -> None:
 def describe(page: Page) -> None:
     """What a lock asks for."""
     fold(page, "1 · Design")
+    expect(page.locator("#rate-pools textarea")).to_have_value(re.compile("real:"))  # the form is filled in
     typed(page, "rate-f-organiser", "A. Example")
     typed(page, "rate-f-texts-contact", "study@example.org")
     typed(page, "rate-f-raters_who_know", "none")
