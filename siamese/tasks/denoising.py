@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -64,7 +65,8 @@ class _DiffusionTask:
     def fit(self) -> None:
         """Nothing to fit."""
 
-    def _preview(self, guidance: float, of: Callable[..., Tensor] | None = None) -> np.ndarray:
+    def _preview(self, predict: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]) -> np.ndarray:
+        """(PREVIEWS,S,S,3) uint8 by a prediction from z_t, t, hint features, context and frame."""
         model, recipe, pictures = self.model, self.bench.recipe, self.bench.pictures
         shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
         device = self.bench.device
@@ -74,12 +76,10 @@ class _DiffusionTask:
         frame = batches.to_frame(pictures.views[:count], recipe.latent_size).to(device)
         context = model.guided_context(self.bench.styles(np.arange(count)).to(device))
 
-        def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
-            if of is not None:
-                return of(z_t, t, context, frame)
-            return model.predict_noise(z_t, t, hint, context, frame, guidance)
+        def at(z_t: Tensor, t: Tensor, done: float) -> Tensor:
+            return predict(z_t, t, hint, context, frame)
 
-        *_, z_0 = dpm_solver(predict, z_T[:count], recipe.diffusion, 20)
+        *_, z_0 = dpm_solver(at, z_T[:count], recipe.diffusion, 20)
         return batches.to_images(model.decode(z_0, masks, range(count)))
 
 
@@ -100,7 +100,7 @@ class BaseTask(_DiffusionTask):
         return passed_back({"L": denoising_loss(self.model, self._sample(batch))}, backward)
 
     def preview(self) -> np.ndarray:
-        return self._preview(guidance=0)
+        return self._preview(partial(self.model.predict_noise, guidance=0))
 
 
 class GuideTask(_DiffusionTask):
@@ -121,7 +121,10 @@ class GuideTask(_DiffusionTask):
         return passed_back({"L": guide_loss(self.model, self._sample(batch))}, backward)
 
     def preview(self) -> np.ndarray:
-        return self._preview(guidance=0, of=self.model.predict_guide)
+        def predict(z_t: Tensor, t: Tensor, hint: Tensor, context: Tensor, frame: Tensor) -> Tensor:
+            return self.model.predict_guide(z_t, t, context, frame)
+
+        return self._preview(predict)
 
 
 class SiameseTask(_DiffusionTask):
@@ -166,7 +169,8 @@ class SiameseTask(_DiffusionTask):
         return siamese_losses(self.model, self._sample(batch), *hints, progress, backward)
 
     def preview(self) -> np.ndarray:
-        return self._preview(self.bench.recipe.sampling.guidance)
+        guidance = self.bench.recipe.sampling.guidance
+        return self._preview(partial(self.model.predict_noise, guidance=guidance))
 
 
 DENOISING: dict[str, type[BaseTask | GuideTask | SiameseTask]] = {

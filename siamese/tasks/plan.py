@@ -245,7 +245,7 @@ def _hours(
         settings = recipe.stage(stage)
         a_picture = rehearsal.seconds(recipe, stage, where, autocast, most / len(recipe.stages))
         total += a_picture * settings.batch * settings.steps
-        if stage == next(iter(s for s in recipe.stages if s in DENOISING), None):  # latents are encoded once
+        if stage == next((s for s in recipe.stages if s in DENOISING), None):  # latents are encoded once
             encode = rehearsal.encoding_seconds(recipe, where, autocast)
             total += encode * pictures * recipe.augmentation.variants
     return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from siamese.masks.mask import Mask
 from siamese.tasks.sample import SampleRequest, SampleResult, sample
 from siamese.tasks.train import TrainRequest, train
 from tests.conftest import TINY, draw_case
+from tests.tasks.resumed import goes_on, trained
 from tests.tasks.test_train import losses
 
 GUIDE = "denoiser.guide=[8,16]"
@@ -99,10 +99,5 @@ def test_a_stopped_training_of_a_guide_goes_on_as_if_it_had_not_stopped(
     def request(name: str) -> TrainRequest:
         return TrainRequest(settings, (small_dataset,), tmp_path / name, start=source, precision="fp32")
 
-    unbroken, stopped = losses(list(train(request("unbroken"))), "guide"), {}
-    with closing(train(request("stopped"))) as events:
-        for event in events:
-            stopped |= losses([event], "guide")
-            if len(stopped) == 3:
-                break
-    assert stopped | losses(list(train(request("stopped"))), "guide") == unbroken
+    trained(request("stopped"), until=3)
+    goes_on(request("unbroken"), request("stopped"), at=3, rel=0, atol=0)
