@@ -338,6 +338,12 @@ class SamplingRecipe(Settings):
     guidance_start: float = Field(
         0.0, ge=0, lt=1, description="first share of the steps without guidance and guide"
     )
+    closeup: float = Field(
+        0.0,
+        ge=0,
+        le=0.25,
+        description="lesions of a smaller radius, parts of the side, are painted enlarged; 0: none",
+    )
     steps: int = Field(40, ge=1, le=1000, description="sampling steps")
     unconditional_mask: bool = Field(
         False, description="keep the mask in the unconditional half (paper, sd15)"

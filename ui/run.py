@@ -52,7 +52,7 @@ class Plan:
         model = yield from resident.wait()
         from siamese.tasks.sample import SampleRequest, sample
 
-        total, done, begun = self.count * self.steps, 0, time.monotonic()
+        done, begun = 0.0, time.monotonic()  # done: in pictures
         for guidance, beside in self.rows:
             request = SampleRequest(
                 seeds=beside,
@@ -65,8 +65,8 @@ class Plan:
             )
             for event in sample(model, self.mask, request):
                 if isinstance(event, Preview):
-                    done += len(event.seeds)
-                    left = (time.monotonic() - begun) / done * (total - done)
+                    done += len(event.seeds) / event.total
+                    left = (time.monotonic() - begun) / done * (self.count - done)
                     event = dataclasses.replace(event, seconds_left=left)
                 yield event
 

@@ -306,7 +306,13 @@ class SiameseDiffusion(nn.Module):
             hint: (B,3,S,S) in [0,1] of the masks, which the detail keeps to; None: unknown.
             detail_steps: None: the recipe's; 0: no detail.
         """
-        x, detail, sampling = self.autoencoder.decode(z), self.autoencoder.detail, self.recipe.sampling
+        return self.detailed(self.autoencoder.decode(z), hint, seeds, detail_steps)
+
+    def detailed(
+        self, x: Tensor, hint: Tensor | None, seeds: Sequence[int] | None, detail_steps: int | None = None
+    ) -> Tensor:
+        """The second half of `decode`: x (B,3,S,S) as the autoencoder gives it, with detail."""
+        detail, sampling = self.autoencoder.detail, self.recipe.sampling
         steps = sampling.detail_steps if detail_steps is None else detail_steps
         if detail is None or not detail.fitted or seeds is None or steps == 0:
             return x

@@ -12,7 +12,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
 
-from siamese.diffusion.noise import BETAS, PREDICTIONS, TIMESTEPS, noise_schedule, to_z_0
+from siamese.diffusion.noise import BETAS, PREDICTIONS, TIMESTEPS, alpha_sigma, noise_schedule, target, to_z_0
 from siamese.sections import DiffusionRecipe, Sampler
 
 Predict = Callable[[Tensor, Tensor, float], Tensor]
@@ -95,6 +95,26 @@ def run(
     if name == "sde":
         return sde(predict, z_T, recipe, steps, seeds)
     return {"ddim": ddim, "dpm": dpm_solver}[name](predict, z_T, recipe, steps)
+
+
+def pinned(predict: Predict, z_0: Tensor, place: Tensor, recipe: DiffusionRecipe) -> Predict:
+    """`predict` for painting into a known picture: outside `place` it says what leads to `z_0`.
+
+    The known part is put into every estimate of z_0, as Lugmayr et al. (RePaint, CVPR 2022, Eq. 8) put it into z_t.
+
+    Args:
+        z_0: (B,C,h,w) of the known picture.
+        place: (B,1,h,w), 1 where it is painted anew, 0 where it stays.
+    """
+    alphas_bar = noise_schedule(recipe).alphas_cumprod.to(z_0.device)
+
+    def said(z_t: Tensor, t: Tensor, done: float) -> Tensor:
+        painted = to_z_0(predict(z_t, t, done).float(), z_t, t, alphas_bar, recipe.prediction)
+        estimate = place * painted + (1 - place) * z_0
+        alpha, sigma = alpha_sigma(t, alphas_bar)
+        return target(estimate, (z_t - alpha * estimate) / sigma, t, alphas_bar, recipe.prediction)
+
+    return said
 
 
 def _run(

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
 import diffusers
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from siamese.data import batches
 from siamese.diffusion import checkpoint
 from siamese.diffusion.checkpoint import Loaded
+from siamese.diffusion.closeup import blended, enlarged
 from siamese.diffusion.device import choose_precision, precision_name
-from siamese.diffusion.sampler import run, start_noise
+from siamese.diffusion.sampler import pinned, run, start_noise
 from siamese.diffusion.sd15 import typed
 from siamese.errors import RecipeError
 from siamese.events import Notice, Preview
+from siamese.masks.classes import hint_of
+from siamese.masks.closeup import closeups
 from siamese.masks.mask import Mask
 from siamese.sections import SAMPLERS, Sampler
 from siamese.shipped import find
@@ -30,6 +35,8 @@ from siamese.tasks import png
 VERSION = "0.1.0"
 LARGEST_SEED = 2**63 - 1
 LONGEST_PROMPT = 400  # characters; its 75 tokens end it mostly before
+CLOSEUP_BITS = 40  # the number of a close-up changes the seed from this bit on
+CLOSEUP_SHARE = 0.02  # of a latent's pixels: where a close-up covers more, it is painted anew
 Facts = dict[str, str | int | float]
 
 
@@ -95,19 +102,19 @@ def sample(loaded: Loaded, mask: Mask, request: SampleRequest) -> Iterator[Notic
         RecipeError: the checkpoint knows no such style, or no words; seed out of range; a prompt too long.
         CheckpointError: a prompt that was not trained, and the text encoder of the training is not here.
     """
-    conditions, used, facts = _prepared(loaded, [mask], request)
+    painting, used, facts = _prepared(loaded, [mask], request)
     for note in used[0].notes:
         yield Notice(note)
-    total, begun, done = len(request.seeds) * request.steps, time.monotonic(), 0
+    steps, begun, done = painting.steps, time.monotonic(), 0
     for start in range(0, len(request.seeds), request.batch):
         seeds = request.seeds[start : start + request.batch]
         group_begun = time.monotonic()
-        z = None
-        for step, z in enumerate(conditions.estimates(seeds), start=1):
-            done += len(seeds)
-            left = (time.monotonic() - begun) / done * (total - done)
-            yield Preview(step, request.steps, conditions.preview(z), seeds, left)
-        images = conditions.decode(z, seeds)
+        for step, picture in enumerate(painting.pictures(seeds), start=1):
+            if step <= steps:
+                done += len(seeds)
+                left = (time.monotonic() - begun) / done * (steps * len(request.seeds) - done)
+                yield Preview(step, steps, picture(), seeds, left)
+        images = picture()
         seconds = (time.monotonic() - group_begun) / len(seeds)
         for seed, image in zip(seeds, images, strict=True):
             yield SampleResult(image, used[0], seed, {"seed": seed, **facts[0]}, seconds)
@@ -122,9 +129,9 @@ def sample_many(loaded: Loaded, masks: Sequence[Mask], request: SampleRequest) -
         RecipeError, CheckpointError: as `sample`.
     """
     begun = time.monotonic()
-    conditions, used, facts = _prepared(loaded, masks, request)
-    *_, z = conditions.estimates(request.seeds)
-    images = conditions.decode(z, request.seeds)
+    painting, used, facts = _prepared(loaded, masks, request)
+    *_, finished = painting.pictures(request.seeds)
+    images = finished()
     seconds = (time.monotonic() - begun) / len(masks)
     return [
         SampleResult(image, mask, seed, {"seed": seed, **about}, seconds)
@@ -134,7 +141,7 @@ def sample_many(loaded: Loaded, masks: Sequence[Mask], request: SampleRequest) -
 
 def _prepared(
     loaded: Loaded, masks: Sequence[Mask], request: SampleRequest
-) -> tuple[_Conditions, list[Mask], list[Facts]]:
+) -> tuple[_Painting, list[Mask], list[Facts]]:
     """What the pictures are computed from, the masks at the model's size, and the facts of each but its seed."""
     recipe = loaded.model.recipe
     style = _style(loaded, request.style)
@@ -165,7 +172,7 @@ def _prepared(
         for mask in masks
     ]
     used = [mask.resized(recipe.size) for mask in masks]
-    return _Conditions(loaded, used, style, request, guidance, words), used, facts
+    return _Painting(loaded, used, style, request, guidance, words), used, facts
 
 
 def _style(loaded: Loaded, style: str | None) -> str:
@@ -195,11 +202,13 @@ def _words(loaded: Loaded, prompt: str | None) -> Tensor | None:
     return typed(loaded.model, prompt)
 
 
-class _Conditions:
+class _Painting:
     """What stays the same at every step of one request; each hint is encoded once.
 
+    Small lesions come after the rest: their window is enlarged, they are painted into it, and it is put back.
+
     Args:
-        masks: one for all seeds, or one for each.
+        masks: one for all seeds, or one for each, at the model's size.
     """
 
     def __init__(
@@ -216,23 +225,41 @@ class _Conditions:
         self.shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
         index = recipe.styles.index(style)
         view = self.model.views[index].cpu().numpy()
-        if not request.corner_box:
-            view = view & batches.OUTSIDE
+        self.view = view if request.corner_box else view & batches.OUTSIDE
+        split = [closeups(mask.labels, recipe.sampling.closeup) for mask in masks]
+        self.closeups = [windows for _, windows in split]
+        self.turns = max((1 + one.turn for windows in self.closeups for one in windows), default=0)
         with torch.no_grad():
-            hints = [torch.from_numpy(mask.hint(recipe.size))[None].to(device, dtype) for mask in masks]
-            self.masks = torch.cat(hints)
-            self.hint = torch.cat([self.model.dhi(hint) for hint in hints])
-            self.frame = batches.to_frame([view], recipe.latent_size).to(device, dtype)
-            styles = torch.tensor([recipe.styles.index(style)], device=device)
+            self.masks = self._hints([mask.labels for mask in masks])
+            self.hint = self._encoded([ground for ground, _ in split])
+            self.frame = self._frames([self.view])
+            styles = torch.tensor([index], device=device)
             self.context = self.model.guided_context(styles, request.corner_box)
             if words is not None:  # in place of the style's row, which is the last
                 self.context = torch.cat([self.context[:-1], words.to(device, dtype)])
 
+    @property
+    def steps(self) -> int:
+        """Of a group of seeds, close-ups included."""
+        return self.request.steps * (1 + self.turns)
+
     @torch.no_grad()
-    def estimates(self, seeds: Sequence[int]) -> Iterator[Tensor]:
-        """Running estimates of z_0 (n,C,h,w) float32."""
-        n, model, dtype = len(seeds), self.model, self.model.dtype
-        hint, frame = (v.expand(n, -1, -1, -1) for v in (self.hint, self.frame))
+    def pictures(self, seeds: Sequence[int]) -> Iterator[Callable[[], np.ndarray]]:
+        """One call for every step, which gives the running pictures (n,S,S,3) uint8; one more gives the finished."""
+        z = torch.empty(0)
+        for z in self._estimates(seeds, self.hint, self.frame):
+            yield partial(self._preview, z)
+        x = self._one_by_one(self.model.autoencoder.decode, z)
+        for turn in range(self.turns):
+            yield from self._close_up(x, seeds, turn)
+        yield partial(self._finished, x, seeds)
+
+    def _estimates(
+        self, seeds: Sequence[int], hint: Tensor, frame: Tensor, known: tuple[Tensor, Tensor] | None = None
+    ) -> Iterator[Tensor]:
+        """Running estimates of z_0 (n,C,h,w) float32; `known`: a picture and the place to paint, as of `pinned`."""
+        n, model, dtype, request = len(seeds), self.model, self.model.dtype, self.request
+        hint, frame = (v.expand(n, -1, -1, -1) for v in (hint, frame))
         context = self.context.repeat_interleave(n, dim=0)
         off = model.recipe.sampling.guidance_start
 
@@ -243,26 +270,73 @@ class _Conditions:
             return model.predict_noise(*given, self.guidance, model.recipe.sampling.guide)
 
         z_T = start_noise(seeds, self.shape).to(model.device)
-        request = self.request
-        yield from run(request.sampler, predict, z_T, model.recipe.diffusion, request.steps, seeds)
+        said = predict if known is None else pinned(predict, *known, model.recipe.diffusion)
+        yield from run(request.sampler, said, z_T, model.recipe.diffusion, request.steps, seeds)
+
+    def _close_up(self, x: Tensor, seeds: Sequence[int], turn: int) -> Iterator[Callable[[], np.ndarray]]:
+        """Paint the windows of that turn into x; yields as `pictures`, without the finished."""
+        every = self.closeups * (len(seeds) if len(self.closeups) == 1 else 1)
+        numbered = [(k, number, one) for k, found in enumerate(every) for number, one in enumerate(found, 1)]
+        drawn = [seeds[k] ^ number << CLOSEUP_BITS for k, number, one in numbered if one.turn == turn]
+        mine = [(k, one) for k, _, one in numbered if one.turn == turn]
+        model, size = self.model, self.model.recipe.size
+        view = cv2.resize(self.view, (size, size), interpolation=cv2.INTER_NEAREST)
+        windows = torch.cat([enlarged(x[k : k + 1, :, *one.window], size) for k, one in mine])
+        place = torch.stack([torch.from_numpy(one.place)[None] for _, one in mine]).to(windows)
+        latents = F.adaptive_avg_pool2d(place, self.shape[-1]) > CLOSEUP_SHARE
+        known = self._one_by_one(model.autoencoder.encode, windows).float(), latents.float()
+        hint = self._encoded([one.labels for _, one in mine])
+        frame = self._frames([view[one.window] for _, one in mine])
+
+        def put(painted: Tensor, into: Tensor) -> Tensor:
+            for (k, one), picture in zip(mine, painted, strict=True):
+                into[k, :, *one.window] = blended(into[k, :, *one.window], picture, one)
+            return into
+
+        @torch.no_grad()
+        def preview(z: Tensor) -> np.ndarray:
+            return batches.to_images(put(enlarged(model.autoencoder.preview(z), size), x.clone()))
+
+        z = torch.empty(0)
+        for z in self._estimates(drawn, hint, frame, known):
+            yield partial(preview, z)
+        put(self._one_by_one(model.autoencoder.decode, z), x)
 
     @torch.no_grad()
-    def preview(self, z: Tensor) -> np.ndarray:
+    def _preview(self, z: Tensor) -> np.ndarray:
         """(n,S,S,3) uint8 through the linear latent → RGB map."""
         size = self.model.recipe.size
         small = batches.to_images(self.model.autoencoder.preview(z))
         return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in small])
 
     @torch.no_grad()
-    def decode(self, z: Tensor, seeds: Sequence[int]) -> np.ndarray:
-        """(n,S,S,3) uint8 through the autoencoder; on a processor one at a time, to bound the memory."""
-        model, masks = self.model, self.masks.expand(len(seeds), -1, -1, -1)
-        together, pieces = 1 if model.device.type == "cpu" else len(seeds), []
-        for start in range(0, len(seeds), together):
-            part = slice(start, start + together)
-            given = z[part].to(model.dtype), masks[part], seeds[part]
-            pieces.append(model.decode(*given, self.request.detail_steps))
+    def _finished(self, x: Tensor, seeds: Sequence[int]) -> np.ndarray:
+        """(n,S,S,3) uint8 with detail."""
+        model, masks = self.model, self.masks.expand(len(x), -1, -1, -1)
+        pieces = [
+            model.detailed(x[part], masks[part], seeds[part], self.request.detail_steps)
+            for part in self._parts(len(x))
+        ]
         return batches.to_images(torch.cat(pieces))
+
+    def _one_by_one(self, convert: Callable[[Tensor], Tensor], of: Tensor) -> Tensor:
+        """Encode or decode (n,...)."""
+        return torch.cat([convert(of[part].to(self.model.dtype)) for part in self._parts(len(of))])
+
+    def _parts(self, count: int) -> Iterator[slice]:
+        """On a processor one picture at a time, to bound the memory."""
+        together = 1 if self.model.device.type == "cpu" else count
+        return (slice(start, start + together) for start in range(0, count, together))
+
+    def _hints(self, labels: Sequence[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack([hint_of(one) for one in labels])).to(self.model.device, self.model.dtype)
+
+    def _encoded(self, labels: Sequence[np.ndarray]) -> Tensor:
+        return torch.cat([self.model.dhi(self._hints([one])) for one in labels])
+
+    def _frames(self, views: Sequence[np.ndarray]) -> Tensor:
+        frames = [batches.to_frame([view], self.model.recipe.latent_size) for view in views]
+        return torch.cat(frames).to(self.model.device, self.model.dtype)
 
 
 def pictures(

@@ -100,12 +100,12 @@ def main() -> None:
     given = words.parse_args()
     device, dtype = choose_precision(given.device)
     ours, plain = checkpoint.load(given.checkpoint, device, dtype), checkpoint.load(given.checkpoint, device)
-    mask = Mask.read(sorted(EXAMPLES.glob("*.png"))[0])
+    mask, small = (Mask.read(EXAMPLES / name) for name in ("1-sessile-round.png", "5-small.png"))
     recipe = ours.model.recipe
 
-    def pictures(steps: int, sampler: str, count: int = 1) -> Callable[[], object]:
+    def pictures(steps: int, sampler: str, count: int = 1, of: Mask = mask) -> Callable[[], object]:
         request = SampleRequest(seeds=tuple(range(count)), steps=steps, sampler=sampler, batch=4)
-        return lambda: list(sample(ours, mask, request))
+        return lambda: list(sample(ours, of, request))
 
     with torch.inference_mode():
         hint = ours.model.dhi(torch.from_numpy(mask.hint(recipe.size))[None].to(device, dtype))
@@ -120,6 +120,7 @@ def main() -> None:
     with Peak() as peak_ours:
         standard = median_seconds(pictures(40, "sde"), given.rounds, device)
     ddim = median_seconds(pictures(50, "ddim"), given.rounds, device)
+    enlarged = median_seconds(pictures(40, "sde", of=small), given.rounds, device)
     four = median_seconds(pictures(40, "sde", 4), given.rounds, device) / 4
     with Peak() as peak_plain:
         textbook = median_seconds(lambda: plain_way(plain, mask, 1), max(2, given.rounds // 2), device)
@@ -134,6 +135,7 @@ def main() -> None:
         ("guided step, one picture", f"{step:.4f} s"),
         ("decode, one picture", f"{decode:.4f} s"),
         ("picture, 40 steps DPM-Solver++ SDE", f"{standard:.3f} s"),
+        ("picture, the same, of a small lesion", f"{enlarged:.3f} s"),
         ("picture, the same, 4 at a time", f"{four:.3f} s"),
         ("picture, 50 steps DDIM", f"{ddim:.3f} s"),
         ("picture, the plain way (fp32, 50 steps DDIM)", f"{textbook:.3f} s"),

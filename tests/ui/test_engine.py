@@ -138,6 +138,11 @@ def test_brush_size_by_keys_slider_and_its_limits(page):
     assert page.evaluate("canvas.desk.size") == 1
 
 
+def test_the_name_below_an_example_can_be_clicked(page):
+    page.locator(".mc-example span", has_text="all").click()
+    assert facts(page)[0] == SIZE * SIZE
+
+
 def test_clear_and_examples_can_be_undone(page):
     page.get_by_role("button", name="Use the example outline: all").click()
     full = facts(page)
