@@ -87,7 +87,7 @@ def unusual(
     touched = [side for side, share in contact.items() if share]
     said = []
     if area < typical.smallest:
-        said.append("Very small: smaller than 99 of 100 lesions the model was trained on; it may not show.")
+        said.append("Very small: smaller than 99 of 100 lesions the model was trained on; look whether it shows.")
     if area > typical.largest:
         said.append("Very large: larger than 98 of 100 lesions the model was trained on.")
     elif area > typical.largest_whole and not touched:

@@ -277,7 +277,7 @@ class _Painting:
         """Paint the windows of that turn into x; yields as `pictures`, without the finished."""
         every = self.closeups * (len(seeds) if len(self.closeups) == 1 else 1)
         numbered = [(k, number, one) for k, found in enumerate(every) for number, one in enumerate(found, 1)]
-        drawn = [seeds[k] ^ number << CLOSEUP_BITS for k, number, one in numbered if one.turn == turn]
+        drawn = [seeds[k] ^ (number << CLOSEUP_BITS) for k, number, one in numbered if one.turn == turn]
         mine = [(k, one) for k, _, one in numbered if one.turn == turn]
         model, size = self.model, self.model.recipe.size
         view = cv2.resize(self.view, (size, size), interpolation=cv2.INTER_NEAREST)

@@ -128,7 +128,7 @@ def test_small_lesions_of_the_shipped_checkpoint_are_where_the_mask_is() -> None
     fit = []
     for closeup in (radius, 0.0):
         painting(loaded, closeup)
-        made = np.stack(pictures(loaded, mask, seeds=(1, 2, 3), steps=20))
+        made = np.stack(pictures(loaded, mask, seeds=(1,), steps=8))
         seen = judge.load("polyp-segmenter").masks(made)
-        fit.append(fidelity.dice(seen, np.stack([mask.labels > 0] * 3)).mean())
+        fit.append(fidelity.dice(seen, mask.labels[None] > 0).mean())
     assert fit[0] > max(0.5, fit[1])
