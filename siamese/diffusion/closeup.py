@@ -15,9 +15,13 @@ def enlarged(window: Tensor, size: int) -> Tensor:
     return F.interpolate(window.float(), size=(size, size), mode="bicubic", align_corners=False).clamp(-1, 1)
 
 
-def blended(window: Tensor, painted: Tensor, closeup: Closeup) -> Tensor:
-    """The window (3,h,h) with what was painted (3,S,S) in its place, reduced; the rim of the place is blended."""
+def share(closeup: Closeup, x: Tensor) -> Tensor:
+    """How much of each pixel of the window is painted anew, (1,h,h) in [0,1], as x is: its place, rim blurred."""
     soft = cv2.GaussianBlur(closeup.place.astype("float32"), (0, 0), closeup.soft)
-    both = torch.cat([painted.to(window), torch.from_numpy(soft)[None].to(window)])
-    small = F.interpolate(both[None], size=window.shape[-2:], mode="area")[0]
-    return small[3:] * small[:3] + (1 - small[3:]) * window
+    return F.interpolate(torch.from_numpy(soft)[None, None].to(x), size=(closeup.side,) * 2, mode="area")[0]
+
+
+def blended(window: Tensor, painted: Tensor, shared: Tensor) -> Tensor:
+    """The window (3,h,h) with what was painted (3,S,S), reduced, by its share (1,h,h)."""
+    small = F.interpolate(painted.to(window)[None], size=window.shape[-2:], mode="area")[0]
+    return shared * small + (1 - shared) * window

@@ -19,7 +19,7 @@ from torch import Tensor
 from siamese.data import batches
 from siamese.diffusion import checkpoint
 from siamese.diffusion.checkpoint import Loaded
-from siamese.diffusion.closeup import blended, enlarged
+from siamese.diffusion.closeup import blended, enlarged, share
 from siamese.diffusion.device import choose_precision, precision_name
 from siamese.diffusion.sampler import pinned, run, start_noise
 from siamese.diffusion.sd15 import typed
@@ -277,20 +277,22 @@ class _Painting:
         """Paint the windows of that turn into x; yields as `pictures`, without the finished."""
         every = self.closeups * (len(seeds) if len(self.closeups) == 1 else 1)
         numbered = [(k, number, one) for k, found in enumerate(every) for number, one in enumerate(found, 1)]
-        drawn = [seeds[k] ^ (number << CLOSEUP_BITS) for k, number, one in numbered if one.turn == turn]
-        mine = [(k, one) for k, _, one in numbered if one.turn == turn]
+        mine = [(k, number, one) for k, number, one in numbered if one.turn == turn]
+        drawn = [seeds[k] ^ (number << CLOSEUP_BITS) for k, number, _ in mine]
+        areas, ones = [(k, slice(None), *one.window) for k, _, one in mine], [one for *_, one in mine]
         model, size = self.model, self.model.recipe.size
         view = cv2.resize(self.view, (size, size), interpolation=cv2.INTER_NEAREST)
-        windows = torch.cat([enlarged(x[k : k + 1, :, *one.window], size) for k, one in mine])
-        place = torch.stack([torch.from_numpy(one.place)[None] for _, one in mine]).to(windows)
+        windows = torch.cat([enlarged(x[area][None], size) for area in areas])
+        place = torch.stack([torch.from_numpy(one.place)[None] for one in ones]).to(windows)
         latents = F.adaptive_avg_pool2d(place, self.shape[-1]) > CLOSEUP_SHARE
         known = self._one_by_one(model.autoencoder.encode, windows).float(), latents.float()
-        hint = self._encoded([one.labels for _, one in mine])
-        frame = self._frames([view[one.window] for _, one in mine])
+        hint = self._encoded([one.labels for one in ones])
+        frame = self._frames([view[one.window] for one in ones])
+        shares = [share(one, x) for one in ones]
 
         def put(painted: Tensor, into: Tensor) -> Tensor:
-            for (k, one), picture in zip(mine, painted, strict=True):
-                into[k, :, *one.window] = blended(into[k, :, *one.window], picture, one)
+            for area, picture, shared in zip(areas, painted, shares, strict=True):
+                into[area] = blended(into[area], picture, shared)
             return into
 
         @torch.no_grad()
