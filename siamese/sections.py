@@ -338,6 +338,12 @@ class SamplingRecipe(Settings):
     guidance_start: float = Field(
         0.0, ge=0, lt=1, description="first share of the steps without guidance and guide"
     )
+    early: float = Field(
+        0.0,
+        ge=0,
+        le=4,
+        description="guidance above 1 before that, for outlines odder than trained on; in parts of the later",
+    )
     closeup: float = Field(
         0.0,
         ge=0,

@@ -28,6 +28,12 @@ LONGEST = (  # files that take a worker the longest begin first, so that none of
     "tasks/test_crew.py",
     "ui/test_rate.py",
     "study/report/test_report.py",
+    "ui/test_workbench.py",
+    "ui/test_rating_protocols.py",
+    "ui/test_rating_faults.py",
+    "ui/test_rating_audit.py",
+    "ui/test_train_stop.py",
+    "ui/test_sampling.py",
 )
 
 

@@ -18,8 +18,10 @@ from torch.utils.checkpoint import checkpoint
 
 from siamese.data.batches import AUGMENTATION_WIDTH, FLAGS, FRAME_CHANNELS, VIEW_SIZE
 from siamese.diffusion.autoencoder import Autoencoder
+from siamese.diffusion.guidance import Early, turned
 from siamese.diffusion.hint import hint_input
-from siamese.diffusion.noise import noise_schedule
+from siamese.diffusion.noise import noise_schedule, to_z_0
+from siamese.diffusion.sampler import Predict
 from siamese.diffusion.text import PromptTable
 from siamese.recipe import Recipe
 
@@ -277,6 +279,39 @@ class SiameseDiffusion(nn.Module):
         if guide == 0 or not self.guided:
             return e
         return e + guide * (e_c - self.predict_guide(z_t, t, context, frame))
+
+    def predictor(
+        self,
+        hint_features: Tensor,
+        context: Tensor,
+        frame: Tensor,
+        early: Early | None,
+        guidance: float,
+    ) -> Predict:
+        """What a sampler asks: guidance and guide from `sampling.guidance_start` on, the mask alone before.
+
+        Arguments as `predict_noise`; at guidance 0 the mask is never asked. Masks that are odd by `early` are guided
+        before that too, `sampling.early` times their oddity as much, without what would merely strengthen the estimate.
+        """
+        sampling = self.recipe.sampling
+        if guidance <= 1 or sampling.early == 0 or early is None or not early.oddity.any():
+            early = None
+        alphas_bar = noise_schedule(self.recipe.diffusion).alphas_cumprod.to(frame.device)
+
+        def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
+            given = z_t.to(self.dtype), t, hint_features, context, frame
+            if done >= sampling.guidance_start:
+                return self.predict_noise(*given, guidance, sampling.guide)
+            if early is None or sampling.unconditional_mask:
+                return self.predict_noise(*given, min(1.0, guidance))
+            features = self.encode_features(*given[:2], context, frame)
+            residuals = self.control_residuals(*given[:2], context, frame, hint_features)
+            e_u, e_c = (of.float() for of in self._both_halves(features, residuals))
+            z_0 = to_z_0(e_c, z_t, t, alphas_bar, self.recipe.diffusion.prediction)
+            weight = sampling.early * (guidance - 1) * early.oddity
+            return e_c + weight * turned(e_c - e_u, z_0, early.place)
+
+        return predict
 
     def _both_halves(self, features: Features, residuals: Residuals) -> tuple[Tensor, ...]:
         """The decoder without and with control residuals, in one pass."""

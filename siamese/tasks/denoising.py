@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from siamese.data import batches
+from siamese.diffusion.guidance import Early
 from siamese.diffusion.losses import Backward, NoisySample, denoising_loss, guide_loss, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.diffusion.sampler import dpm_solver, start_noise
+from siamese.diffusion.sampler import Predict
 from siamese.tasks.latents import Latents, draw_variant
+from siamese.tasks.painted import painted
 from siamese.tasks.stages import PREVIEWS, Batch, Bench, generator, key, passed_back
 
 
@@ -65,22 +67,11 @@ class _DiffusionTask:
     def fit(self) -> None:
         """Nothing to fit."""
 
-    def _preview(self, predict: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]) -> np.ndarray:
-        """(PREVIEWS,S,S,3) uint8 by a prediction from z_t, t, hint features, context and frame."""
-        model, recipe, pictures = self.model, self.bench.recipe, self.bench.pictures
-        shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
-        device = self.bench.device
-        z_T = start_noise(range(PREVIEWS), shape).to(device)
-        masks = batches.to_hint(pictures.masks[:PREVIEWS]).to(device)
-        hint, count = model.dhi(masks), len(masks)
-        frame = batches.to_frame(pictures.views[:count], recipe.latent_size).to(device)
-        context = model.guided_context(self.bench.styles(np.arange(count)).to(device))
-
-        def at(z_t: Tensor, t: Tensor, done: float) -> Tensor:
-            return predict(z_t, t, hint, context, frame)
-
-        *_, z_0 = dpm_solver(at, z_T[:count], recipe.diffusion, 20)
-        return batches.to_images(model.decode(z_0, masks, range(count)))
+    def _preview(self, predictor: Callable[[Tensor, Tensor, Tensor, Early], Predict]) -> np.ndarray:
+        """(PREVIEWS,S,S,3) uint8; `predictor` as of `painted`."""
+        masks, views = self.bench.pictures.masks[:PREVIEWS], self.bench.pictures.views[:PREVIEWS]
+        styles = self.bench.styles(np.arange(len(masks))).to(self.bench.device)
+        return painted(self.model, masks, views, styles, range(len(masks)), predictor)
 
 
 class BaseTask(_DiffusionTask):
@@ -100,7 +91,7 @@ class BaseTask(_DiffusionTask):
         return passed_back({"L": denoising_loss(self.model, self._sample(batch))}, backward)
 
     def preview(self) -> np.ndarray:
-        return self._preview(partial(self.model.predict_noise, guidance=0))
+        return self._preview(partial(self.model.predictor, guidance=0))
 
 
 class GuideTask(_DiffusionTask):
@@ -121,10 +112,10 @@ class GuideTask(_DiffusionTask):
         return passed_back({"L": guide_loss(self.model, self._sample(batch))}, backward)
 
     def preview(self) -> np.ndarray:
-        def predict(z_t: Tensor, t: Tensor, hint: Tensor, context: Tensor, frame: Tensor) -> Tensor:
-            return self.model.predict_guide(z_t, t, context, frame)
+        def predictor(hint: Tensor, context: Tensor, frame: Tensor, early: Early) -> Predict:
+            return lambda z_t, t, done: self.model.predict_guide(z_t, t, context, frame)
 
-        return self._preview(predict)
+        return self._preview(predictor)
 
 
 class SiameseTask(_DiffusionTask):
@@ -170,7 +161,7 @@ class SiameseTask(_DiffusionTask):
 
     def preview(self) -> np.ndarray:
         guidance = self.bench.recipe.sampling.guidance
-        return self._preview(partial(self.model.predict_noise, guidance=guidance))
+        return self._preview(partial(self.model.predictor, guidance=guidance))
 
 
 DENOISING: dict[str, type[BaseTask | GuideTask | SiameseTask]] = {

@@ -21,6 +21,7 @@ from siamese.diffusion import checkpoint
 from siamese.diffusion.checkpoint import Loaded
 from siamese.diffusion.closeup import blended, enlarged, share
 from siamese.diffusion.device import choose_precision, precision_name
+from siamese.diffusion.guidance import Early
 from siamese.diffusion.sampler import pinned, run, start_noise
 from siamese.diffusion.sd15 import typed
 from siamese.errors import RecipeError
@@ -231,8 +232,8 @@ class _Painting:
         self.turns = max((1 + one.turn for windows in self.closeups for one in windows), default=0)
         with torch.no_grad():
             self.masks = self._hints([mask.labels for mask in masks])
-            self.hint = self._encoded([ground for ground, _ in split])
-            self.frame = self._frames([self.view])
+            grounds = [ground for ground, _ in split]
+            self.given = self._encoded(grounds), self._frames([self.view]), self._early(grounds)
             styles = torch.tensor([index], device=device)
             self.context = self.model.guided_context(styles, request.corner_box)
             if words is not None:  # in place of the style's row, which is the last
@@ -247,7 +248,7 @@ class _Painting:
     def pictures(self, seeds: Sequence[int]) -> Iterator[Callable[[], np.ndarray]]:
         """One call for every step, which gives the running pictures (n,S,S,3) uint8; one more gives the finished."""
         z = torch.empty(0)
-        for z in self._estimates(seeds, self.hint, self.frame):
+        for z in self._estimates(seeds, *self.given):
             yield partial(self._preview, z)
         x = self._one_by_one(self.model.autoencoder.decode, z)
         for turn in range(self.turns):
@@ -255,20 +256,18 @@ class _Painting:
         yield partial(self._finished, x, seeds)
 
     def _estimates(
-        self, seeds: Sequence[int], hint: Tensor, frame: Tensor, known: tuple[Tensor, Tensor] | None = None
+        self,
+        seeds: Sequence[int],
+        hint: Tensor,
+        frame: Tensor,
+        early: Early,
+        known: tuple[Tensor, Tensor] | None = None,
     ) -> Iterator[Tensor]:
         """Running estimates of z_0 (n,C,h,w) float32; `known`: a picture and the place to paint, as of `pinned`."""
-        n, model, dtype, request = len(seeds), self.model, self.model.dtype, self.request
+        n, model, request = len(seeds), self.model, self.request
         hint, frame = (v.expand(n, -1, -1, -1) for v in (hint, frame))
         context = self.context.repeat_interleave(n, dim=0)
-        off = model.recipe.sampling.guidance_start
-
-        def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
-            given = z_t.to(dtype), t, hint, context, frame
-            if done < off:
-                return model.predict_noise(*given, min(1.0, self.guidance))
-            return model.predict_noise(*given, self.guidance, model.recipe.sampling.guide)
-
+        predict = model.predictor(hint, context, frame, early.expand(n), self.guidance)
         z_T = start_noise(seeds, self.shape).to(model.device)
         said = predict if known is None else pinned(predict, *known, model.recipe.diffusion)
         yield from run(request.sampler, said, z_T, model.recipe.diffusion, request.steps, seeds)
@@ -286,8 +285,9 @@ class _Painting:
         place = torch.stack([torch.from_numpy(one.place)[None] for one in ones]).to(windows)
         latents = F.adaptive_avg_pool2d(place, self.shape[-1]) > CLOSEUP_SHARE
         known = self._one_by_one(model.autoencoder.encode, windows).float(), latents.float()
-        hint = self._encoded([one.labels for one in ones])
+        labels = [one.labels for one in ones]
         frame = self._frames([view[one.window] for one in ones])
+        given = self._encoded(labels), frame, self._early(labels)
         shares = [share(one, x) for one in ones]
 
         def put(painted: Tensor, into: Tensor) -> Tensor:
@@ -300,7 +300,7 @@ class _Painting:
             return batches.to_images(put(enlarged(model.autoencoder.preview(z), size), x.clone()))
 
         z = torch.empty(0)
-        for z in self._estimates(drawn, hint, frame, known):
+        for z in self._estimates(drawn, *given, known):
             yield partial(preview, z)
         put(self._one_by_one(model.autoencoder.decode, z), x)
 
@@ -335,6 +335,9 @@ class _Painting:
 
     def _encoded(self, labels: Sequence[np.ndarray]) -> Tensor:
         return torch.cat([self.model.dhi(self._hints([one])) for one in labels])
+
+    def _early(self, labels: Sequence[np.ndarray]) -> Early:
+        return Early.of(labels, self.shape[-1], self.model.device)
 
     def _frames(self, views: Sequence[np.ndarray]) -> Tensor:
         frames = [batches.to_frame([view], self.model.recipe.latent_size) for view in views]

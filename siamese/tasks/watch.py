@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,14 @@ from siamese.data import batches, dataset
 from siamese.data.batches import Pictures
 from siamese.diffusion.losses import NoisySample, siamese_losses
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.diffusion.sampler import dpm_solver, start_noise
+from siamese.diffusion.sampler import start_noise
 from siamese.metrics import copies
 from siamese.recipe import Recipe
 from siamese.tasks.latents import Latents
 from siamese.tasks.looks import Look, Verdict, verdict
+from siamese.tasks.painted import painted
 
 FILE = "watch.json"
-STEPS = 20  # sampling steps of a look
 TOGETHER = 8  # pictures computed together
 REAL = 64  # real pictures, at most, that calibrate and that L_m is computed on
 ENOUGH = 20  # held-out pictures for a 1st percentile; with fewer the training pictures stand in for them
@@ -162,29 +163,16 @@ class Watch:
         chosen = np.resize(
             _spread(len(source), count), count
         )  # fewer masks than pictures: again, other seeds
+        predictor = partial(self.model.predictor, guidance=self.model.recipe.sampling.guidance)
         images = []
         with self._computing():
             for start in range(0, count, TOGETHER):
                 rows = chosen[start : start + TOGETHER]
-                images.append(
-                    self._paint(source, rows, range(FIRST_SEED + start, FIRST_SEED + start + len(rows)))
-                )
+                seeds = range(FIRST_SEED + start, FIRST_SEED + start + len(rows))
+                styles = self._styles(source, rows)
+                cases = source.masks[rows], source.views[rows], styles, seeds
+                images.append(painted(self.model, *cases, predictor))
         return np.concatenate(images)
-
-    def _paint(self, source: Pictures, rows: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
-        model, recipe, device = self.model, self.model.recipe, self.model.device
-        masks = batches.to_hint(source.masks[rows]).to(device)
-        hint = model.dhi(masks)
-        frame = batches.to_frame(source.views[rows], recipe.latent_size).to(device)
-        style = self._styles(source, rows)
-        context = model.guided_context(style)
-
-        def predict(z_t: Tensor, t: Tensor, done: float) -> Tensor:
-            return model.predict_noise(z_t, t, hint, context, frame, recipe.sampling.guidance)
-
-        shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
-        *_, z_0 = dpm_solver(predict, start_noise(seeds, shape).to(device), recipe.diffusion, STEPS)
-        return batches.to_images(model.decode(z_0, masks, seeds))
 
     def _styles(self, source: Pictures, rows: np.ndarray) -> Tensor:
         names = self.model.recipe.styles

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from siamese import recipe
+from siamese.diffusion.guidance import Early
 from siamese.diffusion.hint import DenseHintInput
 from siamese.diffusion.model import SiameseDiffusion
+from siamese.diffusion.noise import to_z_0
 from tests.conftest import ROOT
 from tests.diffusion.test_losses import build, draw
 
@@ -84,6 +86,49 @@ def test_sampling_leads_away_from_the_guide() -> None:
             assert torch.allclose(model.predict_noise(*args, guidance=g, guide=k), wanted, atol=1e-5)
     torch.nn.init.zeros_(model.guide.conv_out.weight)  # as before its training
     assert torch.equal(model.predict_noise(*args, guidance=1, guide=0.5), e_c)
+
+
+def test_a_sampler_asks_without_guidance_until_it_starts() -> None:
+    model = build(denoiser={"guide": (8, 16)})
+    model.recipe = recipe.changed(
+        model.recipe, ["sampling.guidance_start=0.4", "sampling.guide=0.5"], only="sampling"
+    )
+    sample, mask, _ = draw([50, 700])
+    rest = model.dhi(mask), sample.context, sample.frame
+    for g, early in ((3, 1), (0.5, 0.5), (0, 0)):
+        predict = model.predictor(*rest, None, g)
+        plain, guided = (
+            model.predict_noise(sample.z_0, sample.t, *rest, guidance=one, guide=k)
+            for one, k in ((early, 0), (g, 0.5))
+        )
+        assert torch.equal(predict(sample.z_0, sample.t, 0.39), plain)
+        assert torch.equal(predict(sample.z_0, sample.t, 0.4), guided)
+
+
+def test_odd_masks_are_guided_before_that_without_what_strengthens_the_estimate() -> None:
+    model = build()
+    words = ["sampling.guidance_start=0.4", "sampling.early=2"]
+    model.recipe = recipe.changed(model.recipe, words, only="sampling")
+    sample, mask, _ = draw([50, 700])
+    rest = model.dhi(mask), sample.context, sample.frame
+    asked = sample.z_0, sample.t
+    e_u, e_c = (model.predict_noise(*asked, *rest, guidance=g).detach() for g in (0, 1))
+    place = torch.zeros(2, 1, 8, 8)
+    place[..., 2:5, 3:7] = 1
+    early = Early(torch.tensor([0.0, 0.5])[:, None, None, None], place)
+    found = model.predictor(*rest, early, 3)(*asked, 0.39).detach() - e_c
+    assert torch.allclose(found[0], torch.zeros(()), atol=1e-5)
+    z_0 = to_z_0(e_c, *asked, model.alphas_bar, model.recipe.diffusion.prediction)[1]
+    away = (e_c - e_u)[1] * 2 * (3 - 1) * 0.5
+    for region in (place[1], 1 - place[1]):
+        left = away - found[1]
+        assert float((found[1] * z_0 * region).sum()) == pytest.approx(0, abs=1e-3)
+        along = region * z_0 * (left * z_0 * region).sum() / (region * z_0.square()).sum()
+        assert torch.allclose(left * region, along, atol=1e-4)
+    late = [model.predictor(*rest, given, 3)(*asked, 0.4) for given in (early, None)]
+    assert torch.equal(*late)
+    plain = [model.predictor(*rest, early, g)(*asked, 0) for g in (1, 0)]
+    assert torch.equal(plain[0], e_c) and torch.equal(plain[1], e_u)
 
 
 def test_paper_guidance_keeps_the_mask_in_both_halves() -> None:

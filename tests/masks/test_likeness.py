@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from siamese.masks import likeness
@@ -38,3 +39,25 @@ def test_many_masks_tell_where_lesions_hardly_ever_lie():
     limits = likeness.limits_of(masks)
     assert limits.broken(box(40, 60, 40, 60)) == ""
     assert limits.broken(box(1, 21, 78, 98)) == likeness.ELSEWHERE
+
+
+def star(tips: int, inner: float, centre: tuple[float, float] = (50, 50), outer: float = 30) -> np.ndarray:
+    turns = np.linspace(0, 2 * np.pi, 2 * tips, endpoint=False)
+    radii = np.where(np.arange(2 * tips) % 2, inner * outer, outer)
+    points = np.array(centre) + radii[:, None] * np.stack([np.cos(turns), np.sin(turns)], 1)
+    return cv2.fillPoly(np.zeros((100, 100), np.uint8), [points.round().astype(np.int32)], 1)
+
+
+def test_jagged_lesions_and_such_behind_the_border_are_odd():
+    round_one = star(60, 1.0)
+    assert likeness.oddity(round_one) == likeness.oddity(np.zeros_like(round_one)) == 0
+    assert likeness.oddity(star(6, 0.35)) == 1
+    shares = [likeness.oddity(star(6, inner)) for inner in (0.8, 0.6, 0.55, 0.5, 0.45, 0.35)]
+    assert shares == sorted(shares) and 0 < shares[2] < shares[4]
+    out = [likeness.oddity(star(60, 1.0, (x, 50))) for x in (31, 25, 15, 8, 4, 0, -6)]
+    assert out == sorted(out) and out[0] == out[1] == 0 and out[-3] > 0 and out[-1] == 1
+    corner = star(60, 1.0, (0, 0))  # behind two sides: as in many pictures
+    assert likeness.oddity(corner) == 0
+    dots = round_one.copy()
+    dots[0, 0] = dots[99, 99] = 1
+    assert likeness.oddity(dots) == 0

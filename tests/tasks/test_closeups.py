@@ -124,11 +124,11 @@ def test_small_lesions_of_the_shipped_checkpoint_are_where_the_mask_is() -> None
     radius = loaded.model.recipe.sampling.closeup
     assert radius > 0
     size = loaded.model.recipe.size
-    mask = discs(size, (0.36, 0.42, 0.055), (0.62, 0.6, 0.06))
+    mask = discs(size, (0.36, 0.42, 0.04), (0.62, 0.6, 0.04))
     fit = []
     for closeup in (radius, 0.0):
         painting(loaded, closeup)
         made = np.stack(pictures(loaded, mask, seeds=(1,), steps=8))
         seen = judge.load("polyp-segmenter").masks(made)
         fit.append(fidelity.dice(seen, mask.labels[None] > 0).mean())
-    assert fit[0] > max(0.5, fit[1])
+    assert fit[0] > max(0.5, fit[1] + 0.2)

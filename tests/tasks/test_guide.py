@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from siamese import recipe
+from siamese.data.batches import OUTSIDE
 from siamese.diffusion import checkpoint
 from siamese.masks.mask import Mask
+from siamese.tasks.painted import STEPS
+from siamese.tasks.painted import painted as looked_at
 from siamese.tasks.sample import SampleRequest, SampleResult, sample
 from siamese.tasks.train import TrainRequest, train
 from tests.conftest import TINY, draw_case
@@ -62,6 +66,21 @@ def test_a_guide_is_trained_alone_and_changes_what_is_painted(
     plain = painted(source, 0)
     assert (plain == painted(folder, 0)).all() and (plain != painted(folder, 1)).any()
     assert (painted(folder, 0.5, start=0.9) == painted(folder, 0)).all()
+
+
+def test_pictures_of_a_training_are_painted_as_the_studio_paints_them(guided: Path) -> None:
+    loaded = checkpoint.load(guided / "checkpoints/guide-0000060")
+    model = loaded.model
+    words = ["sampling.guide=0.5", "sampling.guidance_start=0.4"]
+    model.recipe = recipe.changed(model.recipe, words, only="sampling")
+    mask, view = draw_case(0, model.recipe.size)[1], model.views[:1].numpy() & OUTSIDE
+    with torch.no_grad():
+        (found,) = looked_at(
+            model, mask[None] // 255, view, torch.tensor([0]), [1], partial(model.predictor, guidance=2)
+        )
+    made = sample(loaded, Mask(mask // 255), SampleRequest(seeds=(1,), steps=STEPS, guidance=2))
+    wanted = next(event.image for event in made if isinstance(event, SampleResult))
+    assert np.abs(found.astype(int) - wanted).max() <= 1
 
 
 def test_a_guide_goes_on_with_the_next_training_or_is_left_out(
