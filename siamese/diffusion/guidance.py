@@ -14,7 +14,7 @@ from siamese.masks.likeness import oddity
 
 
 class Early(NamedTuple):
-    """Of a batch of masks.
+    """How odd the masks of a batch are, and where their lesions lie.
 
     oddity: (B,1,1,1) in [0,1], see `siamese.masks.likeness.oddity`.
     place: (B,1,h,w) {0,1}, the latents that touch a lesion, and those beside them.

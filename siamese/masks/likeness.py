@@ -17,10 +17,7 @@ FEW = 50  # masks; fewer give no percentiles of their own
 MANY = 200  # masks; fewer do not tell where lesions hardly ever lie
 GRID = 32  # places along each side
 SELDOM = 0.01  # share of the masks that cover a place; below it, lesions hardly ever lie there
-NOTCH, LEG = (
-    0.05,
-    8,
-)  # share of the side, pixels: both legs of a right angle into a lesion, as nobody draws it
+NOTCH, LEG = 0.05, 8  # share of the side, pixels: both legs of a right angle into a lesion, as nobody draws it
 TOO_SMALL, TOO_LARGE, FEWER, MORE, CUT, ELSEWHERE, JAGGED, GONE, BOXED = (
     "smaller than the set's",
     "larger than the set's",
@@ -32,12 +29,8 @@ TOO_SMALL, TOO_LARGE, FEWER, MORE, CUT, ELSEWHERE, JAGGED, GONE, BOXED = (
     "no lesion left",
     "cut straight by a box in its picture",
 )
-
 STAR = 0.5  # solidity of a lesion as odd as can be
-BEHIND = (
-    1.06,
-    1.4,
-)  # how far one lies behind a side of the picture: 99 of 100 training masks are below the first
+BEHIND = 1.06, 1.4  # how far one lies behind a side: 99 of 100 training masks less than the first; odd as can be
 
 
 class Look(NamedTuple):
@@ -113,7 +106,7 @@ def look_at(labels: np.ndarray) -> Look | None:
 
 
 def oddity(labels: np.ndarray) -> float:
-    """How far a mask (H,W) is from those that the shipped model was trained on: 0 for 99 of 100 of them, 1 at most.
+    """How far a mask (H,W) is from those that the shipped model was trained on: 0 for 98 of 100 of them, 1 at most.
 
     By the more telling of two: how jagged the largest lesion is (its solidity), and how far the lesions lie behind one
     side of the picture (length along it, less that along the others, over the square root of their area). Continuous,
@@ -198,9 +191,7 @@ def is_boxed(labels: np.ndarray) -> bool:
         for view in (down, down[:, ::-1]):
             # the notch as background below a row of lesion and left of a column of it
             below = _run(view[:-1] & ~view[1:])  # ... pixels of such a row that end here
-            beside = _run((view[::-1, 1:] & ~view[::-1, :-1]).T).T[
-                ::-1
-            ]  # ... of such a column that begin here
+            beside = _run((view[::-1, 1:] & ~view[::-1, :-1]).T).T[::-1]  # ... of such a column that begin here
             if ((below[:, :-1] >= least) & (beside[1:] >= least) & view[:-1, 1:]).any():
                 return True
     return False
