@@ -36,7 +36,7 @@ class Early(NamedTuple):
         return Early(*(of.expand(count, -1, -1, -1) for of in self))
 
 
-def turned(away: Tensor, z_0: Tensor, place: Tensor) -> Tensor:
+def projected(away: Tensor, z_0: Tensor, place: Tensor) -> Tensor:
     """What of `away` does not merely strengthen `z_0`, inside `place` and outside it.
 
     The part along z_0 would paint white balls; it is taken away (adaptive projected guidance, Sadat, Hilliges and
@@ -44,6 +44,8 @@ def turned(away: Tensor, z_0: Tensor, place: Tensor) -> Tensor:
 
     Args:
         away: (B,C,h,w) difference of two predictions. z_0: (B,C,h,w) the estimate that it is added to.
+        place: (B,1,h,w) {0,1}.
+    Returns: (B,C,h,w).
     """
     for region in (place, 1 - place):
         along = (region * away * z_0).sum((1, 2, 3), keepdim=True)

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from siamese.data.batches import AUGMENTATION_WIDTH, FLAGS, FRAME_CHANNELS, VIEW_SIZE
 from siamese.diffusion.autoencoder import Autoencoder
-from siamese.diffusion.guidance import Early, turned
+from siamese.diffusion.guidance import Early, projected
 from siamese.diffusion.hint import hint_input
 from siamese.diffusion.noise import noise_schedule, to_z_0
 from siamese.diffusion.sampler import Predict
@@ -294,7 +294,8 @@ class SiameseDiffusion(nn.Module):
         before that too, `sampling.early` times their oddity as much, without what would merely strengthen the estimate.
         """
         sampling = self.recipe.sampling
-        if guidance <= 1 or sampling.early == 0 or early is None or not early.oddity.any():
+        none = guidance <= 1 or sampling.early == 0 or sampling.unconditional_mask
+        if none or early is None or not early.oddity.any():
             early = None
         alphas_bar = noise_schedule(self.recipe.diffusion).alphas_cumprod.to(frame.device)
 
@@ -302,14 +303,14 @@ class SiameseDiffusion(nn.Module):
             given = z_t.to(self.dtype), t, hint_features, context, frame
             if done >= sampling.guidance_start:
                 return self.predict_noise(*given, guidance, sampling.guide)
-            if early is None or sampling.unconditional_mask:
+            if early is None:
                 return self.predict_noise(*given, min(1.0, guidance))
             features = self.encode_features(*given[:2], context, frame)
             residuals = self.control_residuals(*given[:2], context, frame, hint_features)
             e_u, e_c = (of.float() for of in self._both_halves(features, residuals))
             z_0 = to_z_0(e_c, z_t, t, alphas_bar, self.recipe.diffusion.prediction)
             weight = sampling.early * (guidance - 1) * early.oddity
-            return e_c + weight * turned(e_c - e_u, z_0, early.place)
+            return e_c + weight * projected(e_c - e_u, z_0, early.place)
 
         return predict
 
