@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class Reviews:
     def __init__(self, services: Services, sets: Sets):
         self._services, self._sets = services, sets
         self._found: Twins | None = None
+        self._lock = threading.Lock()
         self.functions = [self.review, self.decide, self.twin, self.rules, self.set_rule]
 
     def review(self, payload: dict) -> dict:
@@ -99,22 +101,23 @@ class Reviews:
 
     def set_rule(self, payload: dict) -> dict:
         """Put another {threshold} or {action} (accept, flag, reject) of the rule {key} of {set} in force."""
-        folder = self._scored(payload)
-        key, now = str(payload.get("key")), rules.read(folder)
+        folder, key = self._scored(payload), str(payload.get("key"))
         if key not in KINDS:
             raise SiameseError("There is no such rule.")
-        limits = now.of(key)
-        value = payload.get("threshold", _threshold(limits.flag, limits.reject, key))
-        action = payload.get("action", "reject" if limits.reject is not None else "flag")
-        if (
-            action not in ("accept", "flag", "reject")
-            or isinstance(value, bool)
-            or not isinstance(value, int | float)
-        ):
-            raise SiameseError("A number was expected.")
-        flag, reject = (value if action == word else "none" for word in ("flag", "reject"))
-        changes = [f"{key}.flag={flag}", f"{key}.reject={reject}"]
-        report.enforce(folder, rules.changed(now, changes))
+        with self._lock:  # a change keeps what the one before it changed
+            now = rules.read(folder)
+            limits = now.of(key)
+            value = payload.get("threshold", _threshold(limits.flag, limits.reject, key))
+            action = payload.get("action", "reject" if limits.reject is not None else "flag")
+            if (
+                action not in ("accept", "flag", "reject")
+                or isinstance(value, bool)
+                or not isinstance(value, int | float)
+            ):
+                raise SiameseError("A number was expected.")
+            flag, reject = (value if action == word else "none" for word in ("flag", "reject"))
+            changes = [f"{key}.flag={flag}", f"{key}.reject={reject}"]
+            report.enforce(folder, rules.changed(now, changes))
         return {"ok": True}
 
     def _twins(self) -> Twins:

@@ -99,7 +99,7 @@ class StageTask(Protocol):
     sometimes: tuple[str, ...]
 
     def batch(self, step: int) -> Batch:
-        """Tensors of this process's part of one step on the CPU; called on a thread, ahead of time."""
+        """Tensors of this process's part of one step on the CPU; for a GPU called on a thread, ahead of time."""
 
     def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
         """Named scalars without graph; `backward` was called on parts of their sum. `batch` is on the device.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from siamese.augment import plan as plans
 from siamese.augment.folder import Checkpoint, Head, SetFolder
 from siamese.augment.item import Item, Made, Scores, Source
 from siamese.errors import SiameseError
+from siamese.gate import rules
 from siamese.jobs.jobs import Jobs
 from siamese.masks.mask import Mask
 from siamese.tasks import png
@@ -130,6 +132,18 @@ def test_a_decision_carries_the_name_of_who_is_signed_in(services, a_set):
         reviews.set_rule(asked | {"key": "copies", "threshold": 5})
     with pytest.raises(SiameseError, match="page is not known|reload"):
         reviews.decide({"token": "x", "set": a_set, "id": "s000001", "word": "accept", "reason": ""})
+
+
+def test_rules_changed_at_the_same_time_are_all_kept(services, a_set):
+    reviews = Reviews(services, Sets(services))
+    asked = {"token": token(services), "set": a_set}
+    changes = [{"key": "mask_fit", "threshold": 0.5}, {"key": "mask_fit", "action": "reject"}]
+    changes += [{"key": key, "threshold": 0.4} for key in ("too_dark", "too_bright", "clipped", "near_duplicate")]
+    with ThreadPoolExecutor(len(changes)) as pool:
+        list(pool.map(lambda change: reviews.set_rule(asked | change), changes))
+    kept = rules.read(SetFolder(services.workspace.runs / a_set / "set"))
+    assert kept.mask_fit == rules.Limits(reject=0.5)
+    assert [kept.of(change["key"]).flag for change in changes[2:]] == [0.4] * 4
 
 
 def test_an_export_waits_for_copies_and_hands_out_only_exports(services, a_set):

@@ -16,6 +16,7 @@
       this.at = 0;
       this.undone = [];
       this.found = null;
+      this.changed = Promise.resolve();
       this.counts = make("div", { class: "ds-counts", id: "dataset-counts" });
       this.notes = make("ul", { class: "tr-lines", id: "dataset-notes" });
       this.details = make("ul", { class: "tr-lines" });
@@ -207,14 +208,17 @@
       }
     }
 
-    async change(change) {
-      try {
-        await this.desk.ask("set_rule", { set: this.desk.set(), ...change });
-        await this.rules();
-        await this.read();
-      } catch (error) {
-        this.tell("bad", error.message);
-      }
+    /** One after the other, so that the charts show what the last one made of it. */
+    change(change) {
+      this.changed = this.changed.then(async () => {
+        try {
+          await this.desk.ask("set_rule", { set: this.desk.set(), ...change });
+          await this.rules();
+          await this.read();
+        } catch (error) {
+          this.tell("bad", error.message);
+        }
+      });
     }
 
     tell(kind, text) {
