@@ -32,7 +32,8 @@ OUTSIDE, BOX = 1, 2  # bits of a view map
 FRAME_CHANNELS = 2  # outside, box
 AUGMENTATION_WIDTH = 10  # rotation one-hot (3), flip, zoom, shift x, shift y, brightness, contrast, hue
 FLAGS = 2  # corner box, burnt-in text
-VIEW_SIZE = 96  # side of the typical view maps that a checkpoint carries
+VIEW_SIZE = 96  # side of the view maps that a checkpoint carries
+FIELDS = 16  # fields of view that a checkpoint carries for a style
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,27 @@ def typical_view(maps: np.ndarray) -> np.ndarray:
     boxed = small[((small & BOX) > 0).any(axis=(1, 2))]
     box = ((boxed & BOX) > 0).mean(axis=0) > 0.5 if len(boxed) else np.zeros_like(outside)
     return outside.astype(np.uint8) * OUTSIDE | box.astype(np.uint8) * BOX
+
+
+def fields_of_view(maps: np.ndarray) -> np.ndarray:
+    """What is outside in FIELDS of (N,S,S) view maps, evenly from the least to the most, (FIELDS,96,96) uint8."""
+    small = [cv2.resize(m & OUTSIDE, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_NEAREST) for m in maps]
+    order = np.argsort([np.count_nonzero(one) for one in small], kind="stable")
+    places = ((np.arange(FIELDS) + 0.5) * len(small) / FIELDS).astype(int)
+    return np.stack([small[order[place]] for place in places])
+
+
+def drawn_view(fields: np.ndarray, typical: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """The view map (96,96) that a seed draws from `fields` (N,96,96), with the box of the typical one (96,96).
+
+    One that hides more of the labels (S,S) than the typical does is passed over; the typical one where all are.
+    """
+    lesion = cv2.resize((labels > 0).astype(np.uint8), (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_NEAREST) > 0
+    least = np.count_nonzero((typical & OUTSIDE)[lesion])
+    for k in np.random.default_rng([seed, len(fields)]).permutation(len(fields)):
+        if np.count_nonzero(fields[k][lesion]) <= least:
+            return fields[k] | typical & BOX
+    return typical
 
 
 def flags(maps: Iterable[np.ndarray], text: Iterable[bool]) -> Tensor:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from siamese.data.batches import OUTSIDE
+from siamese.data.batches import FIELDS, OUTSIDE
 from siamese.data.view import outline
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.noise import noise_schedule
@@ -172,12 +172,19 @@ def assemble(recipe: Recipe, tensors: dict[str, Tensor], where: str) -> SiameseD
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """Names and tensors of a file, read one after another: a file that changes later changes no model."""
+    """Names and tensors of a file, read one after another: a file that changes later changes no model.
+
+    One from before there were `fields` has the typical view alone.
+    """
     try:
         with safe_open(path, framework="pt", backend="pread") as file:
-            for name in file.keys():  # noqa: SIM118 - no mapping
+            names = list(file.keys())
+            for name in names:
                 if not name.startswith(REPLACED):
                     yield name, file.get_tensor(name)
+            views = file.get_tensor("views") if "views" in names and "fields" not in names else None
+            if views is not None and views.dtype == torch.uint8 and views.ndim == 3:
+                yield "fields", (views[:, None] & OUTSIDE).repeat(1, FIELDS, 1, 1)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is damaged or truncated ({error}); copy it again from its source."

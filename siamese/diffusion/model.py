@@ -16,7 +16,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from siamese.data.batches import AUGMENTATION_WIDTH, FLAGS, FRAME_CHANNELS, VIEW_SIZE
+from siamese.data.batches import AUGMENTATION_WIDTH, FIELDS, FLAGS, FRAME_CHANNELS, VIEW_SIZE
 from siamese.diffusion.autoencoder import Autoencoder
 from siamese.diffusion.guidance import Early, projected
 from siamese.diffusion.hint import hint_input
@@ -116,7 +116,8 @@ class SiameseDiffusion(nn.Module):
 
     Parts: `autoencoder`, `unet`, `control` (control branch), `dhi` (hint encoder), `context` (tokens), `guide` (a
     smaller U-Net without control that sampling leads away from, or None).
-    Buffer `views` (styles,96,96) uint8: each style's typical view map (data.batches), for the frame at sampling.
+    Buffers `views` (styles,96,96) uint8, each style's typical view map (data.batches), and `fields` (styles,16,96,96)
+    uint8, fields of view of its training pictures, for the frame at sampling.
     """
 
     def __init__(self, recipe: Recipe):
@@ -137,6 +138,8 @@ class SiameseDiffusion(nn.Module):
         self.views: Tensor
         views = torch.zeros(max(1, len(recipe.styles)), VIEW_SIZE, VIEW_SIZE, dtype=torch.uint8)
         self.register_buffer("views", views)
+        self.fields: Tensor
+        self.register_buffer("fields", views[:, None].repeat(1, FIELDS, 1, 1))
         self.alphas_bar: Tensor
         self.register_buffer(
             "alphas_bar", noise_schedule(recipe.diffusion).alphas_cumprod.clone(), persistent=False

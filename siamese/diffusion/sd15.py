@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from siamese.data.batches import VIEW_SIZE
+from siamese.data.batches import FIELDS, VIEW_SIZE
 from siamese.diffusion import checkpoint, ldm_keys, text
 from siamese.diffusion.base import Base
 from siamese.diffusion.hint import hint_input
@@ -102,13 +102,15 @@ def fresh_control(recipe: Recipe, unet: dict[str, Tensor]) -> dict[str, Tensor]:
 def constants(recipe: Recipe) -> dict[str, Tensor]:
     """What no base holds: the scale of the latents, the linear preview, empty view maps."""
     channels = recipe.autoencoder.latent_channels
+    views = torch.zeros(max(1, len(recipe.styles)), VIEW_SIZE, VIEW_SIZE, dtype=torch.uint8)
     rgb = torch.tensor(RGB) if channels == 4 else torch.zeros(3, channels)
     return {
         "autoencoder.z_mean": torch.zeros(channels),
         "autoencoder.z_sd": torch.full((channels,), 1 / LATENT_SCALE),
         "autoencoder.rgb_weight": rgb,
         "autoencoder.rgb_bias": torch.zeros(3),
-        "views": torch.zeros(max(1, len(recipe.styles)), VIEW_SIZE, VIEW_SIZE, dtype=torch.uint8),
+        "views": views,
+        "fields": views[:, None].repeat(1, FIELDS, 1, 1),
     }
 
 

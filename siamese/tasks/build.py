@@ -39,7 +39,9 @@ def build(stage: Stage, bench: Bench, run: RunFolder, start: str | None) -> nn.M
     of = np.array(bench.pictures.styles)
     for k, style in enumerate(recipe.styles):
         if (of == style).any():
-            model.views[k] = torch.from_numpy(batches.typical_view(bench.pictures.views[of == style]))
+            views = bench.pictures.views[of == style]
+            model.views[k] = torch.from_numpy(batches.typical_view(views))
+            model.fields[k] = torch.from_numpy(batches.fields_of_view(views))
     model.compute_twice(recipe.compute.gradient_checkpointing)
     if recipe.compute.channels_last:
         model.to(memory_format=torch.channels_last)

@@ -28,7 +28,7 @@ from siamese.metrics.features import SqueezeNetFeatures
 from siamese.segmentation import judge as judges
 from siamese.segmentation.judge import Judge
 from siamese.tasks import sheet
-from siamese.tasks.sample import SampleRequest, SampleResult, load, sample
+from siamese.tasks.sample import SampleRequest, SampleResult, load, sample, view_of
 from siamese.workspace import write_atomically
 
 FEATURE_SIZE = 227  # the side that SqueezeNet 1.1 was trained at
@@ -266,7 +266,9 @@ def _synthesize(
 ) -> Generator[Event, None, _Set]:
     """Each of the masks (N,S,S) with its K seeds, the checkpoint's own steps and style; returns a _Set."""
     recipe = loaded.model.recipe
+    style = recipe.styles.index(recipe.sampling.style or recipe.styles[0])
     images, begun = np.empty((len(seeds[0]), *masks.shape, 3), np.uint8), time.monotonic()
+    outside = np.empty(images.shape[:-1], bool)
     for n, labels in enumerate(masks):
         ask = SampleRequest(
             seeds=seeds[n], guidance=guidance, steps=recipe.sampling.steps, batch=len(seeds[n])
@@ -274,12 +276,11 @@ def _synthesize(
         results = (e for e in sample(loaded, Mask(labels), ask) if isinstance(e, SampleResult))
         for k, result in enumerate(results):
             images[k, n] = result.image
+            view = view_of(loaded.model, style, result.mask, result.seed) & batches.OUTSIDE
+            outside[k, n] = cv2.resize(view, masks.shape[:0:-1], interpolation=cv2.INTER_NEAREST) > 0
         rate = (n + 1) / (time.monotonic() - begun)
         yield Progress(title, n + 1, len(masks), rate, (len(masks) - n - 1) / rate)
-    style = recipe.styles.index(recipe.sampling.style or recipe.styles[0])
-    view = loaded.model.views[style].cpu().numpy() & batches.OUTSIDE
-    outside = cv2.resize(view, masks.shape[:0:-1], interpolation=cv2.INTER_NEAREST) > 0
-    return _Set(images, np.broadcast_to(outside, images.shape[:-1]))
+    return _Set(images, outside)
 
 
 def _copies(

@@ -22,6 +22,7 @@ from siamese.diffusion.checkpoint import Loaded
 from siamese.diffusion.closeup import blended, enlarged, share
 from siamese.diffusion.device import choose_precision, precision_name
 from siamese.diffusion.guidance import Early
+from siamese.diffusion.model import SiameseDiffusion
 from siamese.diffusion.sampler import pinned, run, start_noise
 from siamese.diffusion.sd15 import typed
 from siamese.errors import RecipeError
@@ -203,6 +204,12 @@ def _words(loaded: Loaded, prompt: str | None) -> Tensor | None:
     return typed(loaded.model, prompt)
 
 
+def view_of(model: SiameseDiffusion, style: int, mask: Mask, seed: int) -> np.ndarray:
+    """The view map (96,96) uint8 that a picture is painted in: its seed draws one of the style's fields of view."""
+    fields, typical = (of[style].cpu().numpy() for of in (model.fields, model.views))
+    return batches.drawn_view(fields, typical, mask.labels, seed)
+
+
 class _Painting:
     """What stays the same at every step of one request; each hint is encoded once.
 
@@ -223,18 +230,17 @@ class _Painting:
     ):
         self.model, self.request, self.guidance = loaded.model, request, guidance
         recipe, device, dtype = loaded.model.recipe, loaded.model.device, loaded.model.dtype
+        self.style = recipe.styles.index(style)
         self.shape = (recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
-        index = recipe.styles.index(style)
-        view = self.model.views[index].cpu().numpy()
-        self.view = view if request.corner_box else view & batches.OUTSIDE
+        self.used = masks
         split = [closeups(mask.labels, recipe.sampling.closeup) for mask in masks]
         self.closeups = [windows for _, windows in split]
         self.turns = max((1 + one.turn for windows in self.closeups for one in windows), default=0)
         with torch.no_grad():
             self.masks = self._hints([mask.labels for mask in masks])
             grounds = [ground for ground, _ in split]
-            self.given = self._encoded(grounds), self._frames([self.view]), self._early(grounds)
-            styles = torch.tensor([index], device=device)
+            self.given = self._encoded(grounds), self._early(grounds)
+            styles = torch.tensor([self.style], device=device)
             self.context = self.model.guided_context(styles, request.corner_box)
             if words is not None:  # in place of the style's row, which is the last
                 self.context = torch.cat([self.context[:-1], words.to(device, dtype)])
@@ -248,11 +254,12 @@ class _Painting:
     def pictures(self, seeds: Sequence[int]) -> Iterator[Callable[[], np.ndarray]]:
         """One call for every step, which gives the running pictures (n,S,S,3) uint8; one more gives the finished."""
         z = torch.empty(0)
-        for z in self._estimates(seeds, *self.given):
+        (hint, early), views = self.given, self._views(seeds)
+        for z in self._estimates(seeds, hint, self._frames(views), early):
             yield partial(self._preview, z)
         x = self._one_by_one(self.model.autoencoder.decode, z)
         for turn in range(self.turns):
-            yield from self._close_up(x, seeds, turn)
+            yield from self._close_up(x, seeds, views, turn)
         yield partial(self._finished, x, seeds)
 
     def _estimates(
@@ -272,7 +279,9 @@ class _Painting:
         said = predict if known is None else pinned(predict, *known, model.recipe.diffusion)
         yield from run(request.sampler, said, z_T, model.recipe.diffusion, request.steps, seeds)
 
-    def _close_up(self, x: Tensor, seeds: Sequence[int], turn: int) -> Iterator[Callable[[], np.ndarray]]:
+    def _close_up(
+        self, x: Tensor, seeds: Sequence[int], views: Sequence[np.ndarray], turn: int
+    ) -> Iterator[Callable[[], np.ndarray]]:
         """Paint the windows of that turn into x; yields as `pictures`, without the finished."""
         every = self.closeups * (len(seeds) if len(self.closeups) == 1 else 1)
         numbered = [(k, number, one) for k, found in enumerate(every) for number, one in enumerate(found, 1)]
@@ -280,13 +289,13 @@ class _Painting:
         drawn = [seeds[k] ^ (number << CLOSEUP_BITS) for k, number, _ in mine]
         areas, ones = [(k, slice(None), *one.window) for k, _, one in mine], [one for *_, one in mine]
         model, size = self.model, self.model.recipe.size
-        view = cv2.resize(self.view, (size, size), interpolation=cv2.INTER_NEAREST)
+        whole = [cv2.resize(view, (size, size), interpolation=cv2.INTER_NEAREST) for view in views]
         windows = torch.cat([enlarged(x[area][None], size) for area in areas])
         place = torch.stack([torch.from_numpy(one.place)[None] for one in ones]).to(windows)
         latents = F.adaptive_avg_pool2d(place, self.shape[-1]) > CLOSEUP_SHARE
         known = self._one_by_one(model.autoencoder.encode, windows).float(), latents.float()
         labels = [one.labels for one in ones]
-        frame = self._frames([view[one.window] for one in ones])
+        frame = self._frames([whole[k][one.window] for k, _, one in mine])
         given = self._encoded(labels), frame, self._early(labels)
         shares = [share(one, x) for one in ones]
 
@@ -332,6 +341,11 @@ class _Painting:
 
     def _hints(self, labels: Sequence[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack([hint_of(one) for one in labels])).to(self.model.device, self.model.dtype)
+
+    def _views(self, seeds: Sequence[int]) -> list[np.ndarray]:
+        every = list(self.used) * (len(seeds) if len(self.used) == 1 else 1)
+        drawn = (view_of(self.model, self.style, *one) for one in zip(every, seeds, strict=True))
+        return [view if self.request.corner_box else view & batches.OUTSIDE for view in drawn]
 
     def _encoded(self, labels: Sequence[np.ndarray]) -> Tensor:
         return torch.cat([self.model.dhi(self._hints([one])) for one in labels])

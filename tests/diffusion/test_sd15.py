@@ -49,7 +49,7 @@ def test_the_recipe_is_the_papers() -> None:
     assert round(sum(torch.Size(shapes[n]).numel() for n in names) / 1e6, 2) == 874.26
     parts = {".".join(n.split(".")[:2]) for n in shapes if n not in set(names)}
     frozen = {"unet.conv_in", "unet.time_embedding", "unet.down_blocks", "unet.mid_block", "autoencoder.kl"}
-    buffers = {"context.table", "context.encoder", "views"}
+    buffers = {"context.table", "context.encoder", "views", "fields"}
     assert parts == frozen | buffers | {
         f"autoencoder.{b}" for b in ("z_mean", "z_sd", "rgb_weight", "rgb_bias")
     }
