@@ -104,7 +104,7 @@ class Loop:
         yield Done(stage, self.step, complete=self.step >= total)
 
     def _batches(self, steps: range) -> Iterator[Batch]:
-        """The batch of each step. A GPU has it made ahead on a thread, which on the processor only takes turns away."""
+        """The batch of each step, made ahead on a thread for a GPU; on the processor that would slow the step."""
         if self.bench.device.type != "cpu":
             return batches.ahead(self.task.batch, steps)
         return (self.task.batch(step) for step in steps)
