@@ -310,6 +310,12 @@ class ComputeRecipe(Settings):
     optimizer: Literal["adamw", "adamw8bit"] = Field(
         "adamw", description="adamw8bit: states in 8 bit, needs `pip install bitsandbytes`"
     )
+    workers: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="processes that make batches ahead, 0: none; unset: for a GPU one less than there are cores",
+    )
 
 
 class WatchRecipe(Settings):

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,9 +225,10 @@ def identity(pictures: Pictures, index: int) -> Variant:
     return Variant(pictures.images[index], pictures.masks[index], pictures.views[index], label)
 
 
-def to_x(images: Iterable[np.ndarray]) -> Tensor:
-    """(S,S,3) uint8 each → x (B,3,S,S) float32 in [-1,1]."""
-    return torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2).float() / 127.5 - 1
+def to_x(images: Iterable[np.ndarray] | Tensor) -> Tensor:
+    """(S,S,3) uint8 each, or (B,S,S,3), → x (B,3,S,S) float32 in [-1,1]."""
+    stacked = images if isinstance(images, Tensor) else torch.from_numpy(np.stack(list(images)))
+    return stacked.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def to_images(x: Tensor) -> np.ndarray:
@@ -300,19 +301,3 @@ def batch_indices(count: int, batch: int, step: int, seed: int) -> np.ndarray:
     places = np.arange(step * batch, (step + 1) * batch)
     orders = {epoch: epoch_order(count, seed, epoch) for epoch in {int(p) // count for p in places}}
     return np.array([orders[int(p) // count][int(p) % count] for p in places])
-
-
-def ahead(make, steps: Iterable[int], depth: int = 2) -> Iterator:
-    """Yield make(step) for each step, made up to `depth` steps ahead on a thread; closing it ends the thread."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = []
-        try:
-            for step in steps:
-                waiting.append(pool.submit(make, step))
-                if len(waiting) > depth:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()

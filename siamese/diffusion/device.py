@@ -22,6 +22,10 @@ from siamese.errors import MachineError
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CLEARLY_FASTER = 1.2  # below this, fp32 stays: a noisy clock must not decide the bytes of a picture
 LARGEST_ERROR = 0.05  # relative to fp32; bf16 stays near 0.01
+HOPELESS, SLOWER = (
+    3.0,
+    1.5,
+)  # times the quickest: so slow, a format is timed no more after one round, or three
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def trial_precision(device: str | torch.device = "auto", seconds: float = 2.0) -
 
     Args:
         device: as `choose_device`.
-        seconds: for the timing, all formats together; each runs at least twice, whatever that takes.
+        seconds: for the timing at most, all formats together; it ends when one format is left (`_racing`), and not
+            before two rounds otherwise.
 
     Returns:
         The fastest format whose output is finite and close to fp32; fp32 unless another is clearly faster.
@@ -127,18 +132,19 @@ def trial_precision(device: str | torch.device = "auto", seconds: float = 2.0) -
     milliseconds: dict[str, float] = {}
     with _fair_clock(device) as clock:
         started, rounds = time.perf_counter(), 0
-        while rounds < 2 or time.perf_counter() - started < seconds:  # in turns, so that all meet the same
-            for name, block in blocks.items():
+        while not rounds or len(blocks) > 1 and (rounds < 2 or time.perf_counter() - started < seconds):
+            for name, block in blocks.items():  # in turns, so that all meet the same
                 before = clock()
                 block()
                 took = (clock() - before) * 1000
                 milliseconds[name] = min(took, milliseconds.get(name, took))
             rounds += 1
+            blocks = {name: blocks[name] for name in _racing({k: milliseconds[k] for k in blocks}, rounds)}
     return PrecisionTrial(device, PRECISIONS[_fastest(milliseconds)], milliseconds, errors)
 
 
 def choose_precision(device: str | torch.device = "auto") -> tuple[torch.device, torch.dtype]:
-    """The device and the number format to run in; measured once a process (two seconds), then remembered.
+    """The device and the number format to run in; measured once a process (at most two seconds), then remembered.
 
     The variable SIAMESE_PRECISION (fp32, bf16, fp16) decides without measuring.
 
@@ -191,6 +197,12 @@ def _fastest(milliseconds: dict[str, float]) -> str:
         if milliseconds.get("fp32", float("inf")) >= CLEARLY_FASTER * milliseconds[quickest]
         else "fp32"
     )
+
+
+def _racing(milliseconds: dict[str, float], rounds: int) -> list[str]:
+    """The formats that more rounds may still prove the quickest; where bf16 is emulated it is 17 times slower."""
+    limit = (HOPELESS if rounds < 3 else SLOWER) * min(milliseconds.values(), default=0.0)
+    return [name for name, took in milliseconds.items() if took < limit]
 
 
 class _Block(nn.Module):

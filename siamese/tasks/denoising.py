@@ -146,17 +146,24 @@ class SiameseTask(_DiffusionTask):
             draw_variant(self.bench.pictures, int(i), int(v), recipe)
             for i, v in zip(indices, variants, strict=True)
         ]
-        found["mask_hint"] = batches.to_hint(v.mask for v in drawn)
-        found["image_hint"] = (batches.to_x(v.image for v in drawn) + 1) / 2
+        masks = np.stack([v.mask for v in drawn])
+        plain = masks.max(initial=0) <= 1
+        # a byte a pixel is handed over, and becomes numbers where it is used
+        found["mask_hint"] = torch.from_numpy(masks)[:, None] if plain else batches.to_hint(masks)
+        if self._image_seen(step):
+            found["image"] = torch.from_numpy(np.stack([v.image for v in drawn]))
         drawn_kept = torch.stack([torch.rand((), generator=g) for g in keyed])
         found["mask_kept"] = (drawn_kept >= recipe.loss.mask_dropout).float()
         return found
 
-    def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
+    def _image_seen(self, step: int) -> bool:
         stage = self.bench.recipe.train_siamese
-        progress = step / stage.steps
-        image_hint = batch["image_hint"] if progress >= stage.mask_only else None
-        hints = batch["mask_hint"], image_hint, batch["mask_kept"]
+        return step / stage.steps >= stage.mask_only
+
+    def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
+        image_hint = (batches.to_x(batch["image"]) + 1) / 2 if self._image_seen(step) else None
+        hints = batch["mask_hint"].float().expand(-1, 3, -1, -1), image_hint, batch["mask_kept"]
+        progress = step / self.bench.recipe.train_siamese.steps
         return siamese_losses(self.model, self._sample(batch), *hints, progress, backward)
 
     def preview(self) -> np.ndarray:

@@ -73,6 +73,12 @@ class DetailTask:
         pictures = self.bench.pictures
         return self.pasted.get(index, (pictures.images[index], pictures.masks[index]))
 
+    def guides(self) -> Iterator[tuple[int, int]]:
+        """Make the guide of every picture; yields (done, in all)."""
+        for index in range(len(self.bench.pictures)):
+            self._small(index)
+            yield index + 1, len(self.bench.pictures)
+
     @torch.no_grad()
     def _small(self, index: int) -> Tensor:
         """A picture through the autoencoder, reduced, (3,S/4,S/4); made when first asked for.

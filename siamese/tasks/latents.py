@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from siamese.errors import writing
 from siamese.recipe import Recipe
 
 CHUNK = 32  # pictures a file
+Drawn = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -48,56 +50,70 @@ def draw_variant(pictures: Pictures, index: int, variant: int, recipe: Recipe) -
 
 
 def encode(
-    model: SiameseDiffusion, pictures: Pictures, cache: Path, autocast: torch.dtype | None
+    model: SiameseDiffusion,
+    pictures: Pictures,
+    cache: Path,
+    autocast: torch.dtype | None,
+    made: Callable[[Callable[[int], Drawn], Sequence[int]], Iterator[Drawn]] = map,
 ) -> Iterator[tuple[int, int] | Latents]:
     """Encode every variant of every picture with the model's autoencoder.
 
+    Args:
+        made: of a function and numbers, what the function makes of each (`Bench.made`).
     Yields: (pictures done, pictures in all) after each chunk, at last the Latents.
     """
     recipe, count = model.recipe, len(pictures)
     folder = cache / _digest(model, pictures)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    chunks = []
-    for start in range(0, count, CHUNK):
-        path = folder / f"{start:06d}.safetensors"
+    chunks = {start: _read(folder / _name(start)) for start in range(0, count, CHUNK)}
+    missing = [k for k in range(count) if chunks[k - k % CHUNK] is None]
+    drawn = iter(made(partial(_drawn, pictures, recipe), missing))
+    for start, kept in chunks.items():
         rows = range(start, min(start + CHUNK, count))
-        chunk = _read(path)
-        if chunk is None:
-            chunk = _encode_rows(model, pictures, rows, autocast)
+        if kept is None:
+            parts = [_encoded(model, next(drawn), autocast) for _ in rows]
+            chunks[start] = _joined(parts)
+            path = folder / _name(start)
             with writing(folder):
-                save_file(chunk, path.with_suffix(".tmp"))
+                save_file(chunks[start], path.with_suffix(".tmp"))
                 path.with_suffix(".tmp").replace(path)
-        chunks.append(chunk)
         yield rows.stop, count
-    names = chunks[0].keys()
-    yield Latents(recipe.augmentation.variants, {n: torch.cat([c[n] for c in chunks]) for n in names})
+    yield Latents(recipe.augmentation.variants, _joined(list(chunks.values())))
+
+
+def _joined(parts: Sequence[Drawn]) -> dict[str, Tensor]:
+    return {name: torch.cat([part[name] for part in parts]).contiguous() for name in parts[0]}
+
+
+def _name(start: int) -> str:
+    return f"{start:06d}.safetensors"
+
+
+def _drawn(pictures: Pictures, recipe: Recipe, index: int) -> Drawn:
+    """Every variant of a picture: image (V,S,S,3) uint8, and what else a training asks of it."""
+    drawn = [draw_variant(pictures, index, v, recipe) for v in range(recipe.augmentation.variants)]
+    views = [v.view for v in drawn]
+    return {
+        "image": torch.from_numpy(np.stack([v.image for v in drawn])),
+        "frame": batches.to_frame(views, recipe.latent_size).half(),
+        "label": torch.from_numpy(np.stack([v.label for v in drawn])),
+        "flags": batches.flags(views, [bool(pictures.text[index])] * len(views)),
+    }
 
 
 @torch.no_grad()
-def _encode_rows(
-    model: SiameseDiffusion, pictures: Pictures, rows: range, autocast: torch.dtype | None
-) -> dict[str, Tensor]:
-    recipe, device, parts = model.recipe, model.device, []
-    for index in rows:
-        drawn = [draw_variant(pictures, index, v, recipe) for v in range(recipe.augmentation.variants)]
-        x = batches.to_x(v.image for v in drawn).to(device)
-        with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-            mean, logvar = model.autoencoder.posterior(x)
-            z = model.autoencoder.normalise(mean)
-        views = [v.view for v in drawn]
-        parts.append(
-            {
-                "z_0": z.half().cpu(),
-                "frame": batches.to_frame(views, recipe.latent_size).half(),
-                "label": torch.from_numpy(np.stack([v.label for v in drawn])),
-                "flags": batches.flags(views, [bool(pictures.text[index])] * len(views)),
-            }
-        )
-        if recipe.family == "sd15":  # its release trains on draws of the posterior
-            sd = model.autoencoder.z_sd.to(z)[:, None, None]
-            parts[-1]["z_spread"] = (torch.exp(0.5 * logvar) / sd).half().cpu()
-    return {name: torch.cat([part[name] for part in parts]).contiguous() for name in parts[0]}
+def _encoded(model: SiameseDiffusion, drawn: Drawn, autocast: torch.dtype | None) -> dict[str, Tensor]:
+    found, device = dict(drawn), model.device
+    x = batches.to_x(found.pop("image").to(device))
+    with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+        mean, logvar = model.autoencoder.posterior(x)
+        z = model.autoencoder.normalise(mean)
+    found["z_0"] = z.half().cpu()
+    if model.recipe.family == "sd15":  # its release trains on draws of the posterior
+        sd = model.autoencoder.z_sd.to(z)[:, None, None]
+        found["z_spread"] = (torch.exp(0.5 * logvar) / sd).half().cpu()
+    return found
 
 
 def _read(path: Path) -> dict[str, Tensor] | None:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from siamese.data import batches, seen
+from siamese.data import seen
 from siamese.diffusion import checkpoint
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.errors import MachineError, RecipeError, writing
@@ -25,7 +25,7 @@ from siamese.sections import StageRecipe
 from siamese.shipped import FILE
 from siamese.tasks import optimizer
 from siamese.tasks.run import STATE, Point, RunFolder
-from siamese.tasks.stages import Batch, Bench, StageTask
+from siamese.tasks.stages import Bench, StageTask
 
 if TYPE_CHECKING:
     from siamese.tasks.watch import Watch
@@ -79,7 +79,7 @@ class Loop:
                 yield Notice("The optimiser is another one than before, so its state begins anew.")
         first, begun = self.step, time.monotonic()
         try:
-            with closing(self._batches(range(self.step, total))) as waiting:
+            with closing(self.bench.made(self.task.batch, range(self.step, total))) as waiting:
                 for batch in waiting:
                     if crew.any(self.over()):
                         break
@@ -102,12 +102,6 @@ class Loop:
         if self._save_new():
             yield Saved(self.run.point(stage, self.step), self.step)
         yield Done(stage, self.step, complete=self.step >= total)
-
-    def _batches(self, steps: range) -> Iterator[Batch]:
-        """The batch of each step, made ahead on a thread for a GPU; on the processor that would slow the step."""
-        if self.bench.device.type != "cpu":
-            return batches.ahead(self.task.batch, steps)
-        return (self.task.batch(step) for step in steps)
 
     def _due(self, every: int) -> bool:
         return self.step == self.settings.steps or (every > 0 and self.step % every == 0)

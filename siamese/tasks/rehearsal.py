@@ -217,7 +217,7 @@ def _blank_batch(recipe: Recipe, stage: Stage, count: int) -> Batch:
             }
         return {"x": torch.rand(count, 3, crop, crop), "key": torch.zeros(count, dtype=torch.int64)}
     latents = (count, recipe.autoencoder.latent_channels, recipe.latent_size, recipe.latent_size)
-    hint = torch.zeros(count, 3, recipe.size, recipe.size)
+    side = (recipe.size, recipe.size)
     return {
         "z_0": torch.randn(latents),
         "eps": torch.randn(latents),
@@ -226,8 +226,8 @@ def _blank_batch(recipe: Recipe, stage: Stage, count: int) -> Batch:
         "frame": torch.zeros(count, FRAME_CHANNELS, recipe.latent_size, recipe.latent_size),
         "label": torch.zeros(count, AUGMENTATION_WIDTH),
         "flags": torch.zeros(count, FLAGS),
-        "mask_hint": hint,
-        "image_hint": hint,
+        "mask_hint": torch.zeros(count, 1, *side, dtype=torch.uint8),
+        "image": torch.zeros(count, *side, 3, dtype=torch.uint8),
         "mask_kept": torch.ones(count),
     }
 

@@ -8,7 +8,7 @@ repeat a single one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamese.data import batches
+from siamese.data.ahead import ahead, idle_cores
 from siamese.data.batches import Pictures
 from siamese.data.seen import EXACT, PERCEPTUAL, Seen
 from siamese.diffusion.discriminator import PatchDiscriminator, adversarial_losses
@@ -70,6 +71,19 @@ class Bench:
         return self.crew.device
 
     @property
+    def workers(self) -> int:
+        """Processes that make batches ahead: as the recipe says, else the idle cores for a GPU."""
+        asked = self.recipe.compute.workers
+        return asked if asked is not None else 0 if self.device.type == "cpu" else idle_cores()
+
+    def made(self, make: Callable[[int], Batch], items: Sequence[int]) -> Iterator[Batch]:
+        """make(item) of each item: ahead for a GPU, or where the recipe wants it; a thread would slow a processor."""
+        if self.workers or self.device.type != "cpu":
+            yield from ahead(make, items, self.workers)
+        else:
+            yield from map(make, items)
+
+    @property
     def seen(self) -> Seen:
         """What a checkpoint saved now was trained on: these pictures, and all that its weights saw before."""
         return Seen(self.pictures.sha256, self.pictures.dhash) | self.before
@@ -99,7 +113,7 @@ class StageTask(Protocol):
     sometimes: tuple[str, ...]
 
     def batch(self, step: int) -> Batch:
-        """Tensors of this process's part of one step on the CPU; for a GPU called on a thread, ahead of time."""
+        """Tensors of this process's part of one step, on the CPU; mostly made in other processes for a GPU."""
 
     def losses(self, batch: Batch, step: int, backward: Backward) -> dict[str, Tensor]:
         """Named scalars without graph; `backward` was called on parts of their sum. `batch` is on the device.

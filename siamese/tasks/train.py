@@ -182,7 +182,8 @@ class _Worker:
             if not crew.main:  # the main process encodes for all
                 crew.wait()
             cache = self.run.root / "cache"
-            with closing(encode(whole, self.bench.pictures, cache, self.bench.autocast)) as encoding:
+            encoded = encode(whole, self.bench.pictures, cache, self.bench.autocast, self.bench.made)
+            with closing(encoded) as encoding:
                 for found in encoding:
                     if isinstance(found, Latents):
                         latents = found
@@ -197,6 +198,9 @@ class _Worker:
                 crew.wait()
         elif self.stage == "autoencoder" and self.bench.recipe.train_autoencoder.trains == "detail":
             task = DetailTask(self.bench, whole, fresh=not whole.autoencoder.detail.fitted)
+            if self.bench.workers:  # which have no autoencoder on a GPU
+                for done in task.guides():
+                    yield Progress("encoding pictures", *done)
         elif self.stage == "autoencoder":
             task = AutoencoderTask(self.bench, whole, fresh=self.start is None)
         else:

@@ -207,12 +207,6 @@ def test_epochs_see_every_picture_once() -> None:
     assert list(seen[:10]) != list(seen[10:])
 
 
-def test_ahead_yields_in_order_and_ends() -> None:
-    made = batches.ahead(lambda step: step * 2, range(7))
-    assert next(made) == 0
-    assert list(made) == [2, 4, 6, 8, 10, 12]
-
-
 @pytest.mark.skipif(
     not SHARED.is_dir(), reason="needs the shared pictures, which are not part of the project"
 )

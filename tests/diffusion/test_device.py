@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from siamese.diffusion import device as module
-from siamese.diffusion.device import choose_device, choose_precision, precision_name, trial_precision
+from siamese.diffusion.device import (
+    PRECISIONS,
+    choose_device,
+    choose_precision,
+    precision_name,
+    trial_precision,
+)
 from siamese.errors import MachineError
 
 
@@ -46,6 +52,29 @@ def test_a_format_that_computes_something_else_is_never_chosen(monkeypatch):
 )
 def test_fp32_stays_unless_another_is_clearly_faster(milliseconds, chosen):
     assert module._fastest(milliseconds) == chosen
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "rounds", "racing"),
+    [
+        ({"fp32": 10.0, "bf16": 29.0}, 1, ["fp32", "bf16"]),
+        ({"fp32": 10.0, "bf16": 31.0}, 1, ["fp32"]),  # emulated
+        ({"fp32": 10.0, "bf16": 6.0}, 2, ["fp32", "bf16"]),
+        ({"fp32": 10.0, "bf16": 6.0}, 3, ["bf16"]),
+        ({"fp32": 10.0, "bf16": 8.0, "fp16": 7.0}, 9, ["fp32", "bf16", "fp16"]),
+        ({"bf16": 5.0}, 1, ["bf16"]),
+        ({}, 1, []),
+    ],
+)
+def test_a_format_is_timed_until_it_cannot_win(milliseconds, rounds, racing):
+    assert module._racing(milliseconds, rounds) == racing
+
+
+def test_a_trial_ends_when_one_format_is_left(monkeypatch):
+    monkeypatch.setattr(module, "HOPELESS", 1.01)  # so that one round decides
+    trial = trial_precision("cpu", seconds=3600.0)
+    assert trial.milliseconds.keys() == {"fp32", "bf16"}
+    assert trial.chosen == PRECISIONS[module._fastest(trial.milliseconds)]
 
 
 def test_every_device_that_is_offered_can_be_chosen():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -106,6 +107,26 @@ def test_a_step_in_parts_computes_what_one_does(
     parts = ("train_base.accumulate=2", "train_siamese.accumulate=4")
     parts += ("compute.gradient_checkpointing=true", "compute.channels_last=true")
     same(alone_here(request(tmp_path, small_dataset, tiny_checkpoint, *parts)), alone[1])
+
+
+def test_batches_made_by_other_processes_are_the_same(
+    alone, small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:  # noqa: ANN001
+    found = alone_here(request(tmp_path, small_dataset, tiny_checkpoint, "compute.workers=2"))
+    assert found == alone[1]
+    assert not multiprocessing.active_children()
+
+
+def test_so_are_those_of_the_detail(small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Its guides come from the autoencoder, which other processes cannot ask on a GPU: they are made before."""
+    words = ('stages=["autoencoder"]', "autoencoder.detail=[8,8]", "train_autoencoder.trains=detail")
+    words += ("train_autoencoder.steps=4", "train_autoencoder.crop=32")
+    run = [
+        request(tmp_path / str(workers), small_dataset, tiny_checkpoint, *words, f"compute.workers={workers}")
+        for workers in (0, 2)
+    ]
+    in_turn, ahead = (alone_here(one) for one in run)
+    assert in_turn == ahead and in_turn["autoencoder"].keys() == set(range(1, 5))
 
 
 @pytest.mark.soak

@@ -21,7 +21,7 @@ from siamese.masks.mask import Mask
 from siamese.workspace import Workspace
 
 HOUSE = Path(__file__).parents[2]
-PATIENCE = 30_000  # ms for anything the page has to do; the machine may be busy training
+PATIENCE = 60_000  # ms for anything the page has to do; a server's first picture took 30 s on 2 slow busy cores
 SIZE = 384
 NAMED = (  # before any page: the name that is asked for at first start
     "try { if (!localStorage['siamese-name']) localStorage['siamese-name'] = 'default'; } catch { /* no page yet */ }"
