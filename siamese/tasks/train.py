@@ -200,6 +200,9 @@ class _Worker:
             task = DetailTask(self.bench, whole, fresh=not whole.autoencoder.detail.fitted)
             if self.bench.workers:  # which have no autoencoder on a GPU
                 for done in task.guides():
+                    if clock.over() and self.bench.crew.alone:
+                        yield Done(self.stage, 0, complete=False)
+                        return
                     yield Progress("encoding pictures", *done)
         elif self.stage == "autoencoder":
             task = AutoencoderTask(self.bench, whole, fresh=self.start is None)

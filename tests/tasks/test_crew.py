@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from siamese import recipe
-from siamese.events import Scalars
+from siamese.events import Done, Progress, Scalars
 from siamese.tasks.train import TrainRequest, train
 from tests.conftest import ROOT, TINY
 
@@ -127,6 +127,20 @@ def test_so_are_those_of_the_detail(small_dataset: Path, tiny_checkpoint: Path, 
     ]
     in_turn, ahead = (alone_here(one) for one in run)
     assert in_turn == ahead and in_turn["autoencoder"].keys() == set(range(1, 5))
+
+
+def test_a_stop_while_guides_are_made_is_heard(
+    small_dataset: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    words = ('stages=["autoencoder"]', "autoencoder.detail=[8,8]", "train_autoencoder.trains=detail")
+    asked = request(tmp_path, small_dataset, tiny_checkpoint, *words, "compute.workers=2")
+    seen = []
+    for event in train(asked):
+        seen.append(event)
+        if isinstance(event, Progress):
+            (tmp_path / "cancel").touch()
+    assert isinstance(seen[-1], Done) and not seen[-1].complete
+    assert [(e.stage, e.step) for e in seen if isinstance(e, Progress)] == [("encoding pictures", 1)]
 
 
 @pytest.mark.soak
