@@ -14,10 +14,13 @@ RIDGE = 1.0  # of the classifier, a feature SD
 BANDS = 12  # of the power spectrum between a quarter of Nyquist and Nyquist
 
 
-def kid(real: np.ndarray, synthetic: np.ndarray) -> float:
+def kid(real: np.ndarray, synthetic: np.ndarray, paired: bool = False) -> float:
     """Unbiased squared MMD of features (n,D) and (m,D) with the kernel (x·y/D + 1)³; not times 1,000.
 
-    Source: Bińkowski et al., Demystifying MMD GANs, ICLR 2018.
+    `paired`: row i of both is one case, which is alike in both and would bring the sets together by 1/n; no case is
+    compared with itself then.
+
+    Source: Bińkowski et al., Demystifying MMD GANs, ICLR 2018; pairs: Gretton et al., JMLR 2012, Lemma 6.
     """
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -27,7 +30,11 @@ def kid(real: np.ndarray, synthetic: np.ndarray) -> float:
         k, n = kernel(x, x), len(x)
         return (k.sum() - np.trace(k)) / (n * (n - 1))
 
-    return float(within(real) + within(synthetic) - 2 * kernel(real, synthetic).mean())
+    def between(x: np.ndarray, y: np.ndarray) -> float:
+        k, n = kernel(x, y), len(x)
+        return (k.sum() - np.trace(k)) / (n * (n - 1)) if paired else k.mean()
+
+    return float(within(real) + within(synthetic) - 2 * between(real, synthetic))
 
 
 def classifier_hits(real: np.ndarray, synthetic: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -186,8 +186,8 @@ def _kid(real: list[np.ndarray], made: list[np.ndarray]) -> Figure:
     """Mean KID over seeds; interval: 2.5 to 97.5 percentile of halves of the cases, drawn without repeats."""
     n, draw, pairs = len(real[0]), np.random.default_rng(0), list(zip(real, made, strict=True))
     halves = [(draw.permutation(n)[: n // 2], *pairs[k % len(pairs)]) for k in range(100)]
-    spread = [fidelity.kid(a[half], b[half]) for half, a, b in halves]
-    value = float(np.mean([fidelity.kid(a, b) for a, b in pairs]))
+    spread = [fidelity.kid(a[half], b[half], paired=True) for half, a, b in halves]
+    value = float(np.mean([fidelity.kid(a, b, paired=True) for a, b in pairs]))
     return Figure(value, *(float(v) for v in np.percentile(spread, [2.5, 97.5])), n)
 
 

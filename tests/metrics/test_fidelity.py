@@ -28,6 +28,23 @@ def test_kid_by_hand() -> None:
     x, y = np.array([[1.0], [2.0]]), np.array([[0.0], [1.0]])
     # k = (xy + 1)³: within x (1·2+1)³ = 27, within y 1, between 1, 8, 1, 27
     assert fidelity.kid(x, y) == pytest.approx(27 + 1 - 2 * (1 + 8 + 1 + 27) / 4)
+    assert fidelity.kid(x, y, paired=True) == pytest.approx(27 + 1 - 2 * (8 + 1) / 2)
+
+
+def test_kid_of_pairs_does_not_depend_on_how_many_there_are() -> None:
+    """Cases seen twice, the second time through something that changes them a little: as through an autoencoder."""
+
+    def seen_again(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+        cases = normal(seed, n=n)
+        return cases, 0.9 * cases + np.random.default_rng(1000 + seed).normal(0.1, 0.1, cases.shape)
+
+    few, many = ([fidelity.kid(*seen_again(s, n), paired=True) for s in range(40)] for n in (20, 160))
+    error = np.hypot(np.std(few), np.std(many)) / np.sqrt(40)
+    assert abs(np.mean(few) - np.mean(many)) < 4 * error
+    as_strangers = np.mean([fidelity.kid(*seen_again(s, 20)) for s in range(40)])
+    assert as_strangers < np.mean(many) - 4 * error
+    same = normal(1)
+    assert fidelity.kid(same, same, paired=True) == pytest.approx(0, abs=1e-12) and fidelity.kid(same, same) < 0
 
 
 def test_the_classifier_guesses_on_equal_sets_and_knows_different_ones() -> None:
