@@ -22,10 +22,8 @@ from siamese.errors import MachineError
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CLEARLY_FASTER = 1.2  # below this, fp32 stays: a noisy clock must not decide the bytes of a picture
 LARGEST_ERROR = 0.05  # relative to fp32; bf16 stays near 0.01
-HOPELESS, SLOWER = (
-    3.0,
-    1.5,
-)  # times the quickest: so slow, a format is timed no more after one round, or three
+HOPELESS = 3.0  # times the quickest: so slow, a format is timed no more after one round
+SLOWER = 1.5  # the same after three rounds
 
 
 @dataclass(frozen=True)

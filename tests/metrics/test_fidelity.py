@@ -44,7 +44,9 @@ def test_kid_of_pairs_does_not_depend_on_how_many_there_are() -> None:
     as_strangers = np.mean([fidelity.kid(*seen_again(s, 20)) for s in range(40)])
     assert as_strangers < np.mean(many) - 4 * error
     same = normal(1)
-    assert fidelity.kid(same, same, paired=True) == pytest.approx(0, abs=1e-12) and fidelity.kid(same, same) < 0
+    assert (
+        fidelity.kid(same, same, paired=True) == pytest.approx(0, abs=1e-12) and fidelity.kid(same, same) < 0
+    )
 
 
 def test_the_classifier_guesses_on_equal_sets_and_knows_different_ones() -> None:
