@@ -183,7 +183,7 @@ def augment(pictures: Pictures, index: int, recipe: AugmentationRecipe, seed: in
         strength = recipe.warp * size / 384 / 2
         for target, bend in ((map_x, bends[0]), (map_y, bends[1])):
             target += strength * cv2.resize(bend, (size, size), interpolation=cv2.INTER_CUBIC)
-    image = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    image = cv2.remap(image, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     mask, view = (
         cv2.remap(a, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101) for a in (mask, view)
     )

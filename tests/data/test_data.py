@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -183,6 +184,21 @@ def test_zoom_and_shift_move_picture_and_mask_together(tmp_path: Path) -> None:
         for v in (batches.augment(pictures, 0, recipe, seed) for seed in range(20))
     ]
     assert min(bright) > 5  # the drawn lesion is brighter than its surroundings, wherever it went
+
+
+def test_a_warp_keeps_fine_texture(tmp_path: Path) -> None:
+    """What a variant lost of it, a denoiser would never learn to paint."""
+    pictures = prepared(tmp_path)
+    noise = np.random.default_rng(0).normal(0, 180, pictures.images[0].shape).astype(np.float32)
+    texture = np.clip(128 + cv2.GaussianBlur(noise, (0, 0), 1), 0, 255).astype(np.uint8)
+    pictures = replace(pictures, images=np.stack([texture] * len(pictures)))
+    recipe = AugmentationRecipe(orientation=0, zoom=1.0, brightness=0, hue=0, warp=8)
+
+    def fineness(image: np.ndarray) -> float:
+        return float(np.diff(image.astype(float), axis=1).std())
+
+    for seed in range(5):
+        assert fineness(batches.augment(pictures, 0, recipe, seed).image) > 0.95 * fineness(texture)
 
 
 def test_tensors_at_the_border() -> None:
