@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
 import tempfile
 import time
@@ -13,6 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.ui.bare import drag, spot
 from tests.ui.conftest import NAMED, Server, opened
+from ui import headless
 
 FRAMES = """() => {
     window.frames_ = [];
@@ -38,9 +37,8 @@ Rows = list[tuple[str, str]]
 
 def figures(rounds: int = 3) -> Rows:
     """Names and values, medians and 95th percentiles with their n."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=headless.found(), args=headless.FLAGS)
         rows = [("page usable after the command", f"{usable(browser, Path(folder), rounds):.1f} s")]
         server = Server(Path(folder) / "workspace").start()
         try:

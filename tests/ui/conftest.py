@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_
 
 from siamese.masks.mask import Mask
 from siamese.workspace import Workspace
+from ui import headless
 
 HOUSE = Path(__file__).parents[2]
 PATIENCE = 60_000  # ms for anything the page has to do; a server's first picture took 30 s on 2 slow busy cores
@@ -26,6 +25,11 @@ SIZE = 384
 NAMED = (  # before any page: the name that is asked for at first start
     "try { if (!localStorage['siamese-name']) localStorage['siamese-name'] = 'default'; } catch { /* no page yet */ }"
 )
+CALM = r"""(() => {  // the seconds of Gradio's loading sign are counted on at every frame after the sign has gone
+  const ask = window.requestAnimationFrame.bind(window);
+  const counter = /performance\.now\(\)\s*-.*\/\s*1e3/;
+  window.requestAnimationFrame = (then) => (counter.test(String(then)) ? 0 : ask(then));
+})()"""
 
 
 def free_port() -> int:
@@ -73,9 +77,8 @@ class Server:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Headless Chromium: the one named by CHROMIUM, one on the path, else Playwright's own."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=headless.found(), args=headless.FLAGS)
         yield browser
         browser.close()
 
@@ -86,6 +89,7 @@ def kept(chromium: Browser) -> Iterator[tuple[BrowserContext, CDPSession]]:
     made = chromium.new_context(viewport={"width": 1440, "height": 900})
     made.set_default_timeout(PATIENCE)
     made.add_init_script(NAMED)
+    made.add_init_script(CALM)
     yield made, made.new_cdp_session(made.new_page())
     made.close()
 

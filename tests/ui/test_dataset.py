@@ -114,6 +114,10 @@ def test_a_rule_is_moved_and_says_what_it_costs(context, workshop):
     page.locator("#dataset-rules > summary").click()
     chart = page.locator("[data-rule='mask_fit']")
     chart.get_by_label("Mask fit: threshold").fill("1.1")
+    lines = chart.locator("li").first.evaluate_handle("(line) => line")
+    page.evaluate("document.querySelector('#dataset-rules').dispatchEvent(new Event('toggle'))")
+    page.wait_for_function("(line) => !line.isConnected", arg=lines)  # drawn anew while somebody types
+    expect(chart.get_by_label("Mask fit: threshold")).to_have_value("1.1")
     chart.get_by_label("Mask fit: threshold").press("Enter")
     expect(chart).to_contain_text("All pictures: 12 of 12")
     chart.get_by_label("what happens beyond it").select_option("reject")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,9 +19,8 @@ from siamese.study.kit_import import import_votes
 from siamese.study.studies import status
 from tests.study.rooms import locked_study
 from tests.ui.conftest import until
+from ui import headless
 
-FOUND = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu"]
 P1 = [("R", 7), ("S", 10), ("R", 1), ("S", 3), ("R", 10), ("S", 2), ("R", 9), ("S", 5)]
 
 
@@ -113,7 +111,9 @@ def votes_of(study, rater: int = 1) -> list[records.Record]:
 @contextmanager
 def own_browser(chromium: Browser, profile: Path) -> Iterator[BrowserContext]:
     """A browser with a profile on disk, as a person has one."""
-    context = chromium.browser_type.launch_persistent_context(str(profile), executable_path=FOUND, args=FLAGS)
+    context = chromium.browser_type.launch_persistent_context(
+        str(profile), executable_path=headless.found(whole=True), args=headless.FLAGS
+    )
     try:
         yield context
     finally:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 
 from siamese.errors import SiameseError
 from siamese.study.shown import Shown
+from ui import headless
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Response
@@ -114,12 +113,9 @@ def _browser() -> Iterator[Browser]:
             "The blinding audit drives a real browser and needs Playwright: pip install -r requirements-test.txt, then "
             "python -m playwright install chromium."
         ) from error
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(
-                executable_path=found, args=["--no-sandbox", "--disable-gpu"]
-            )
+            browser = playwright.chromium.launch(executable_path=headless.found(), args=headless.FLAGS)
         except Error as error:
             raise SiameseError(
                 "The blinding audit found no Chromium: python -m playwright install chromium, or name one in CHROMIUM."

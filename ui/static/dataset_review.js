@@ -17,6 +17,8 @@
       this.undone = [];
       this.found = null;
       this.changed = Promise.resolve();
+      this.drawn = new Map(); // rule → its chart
+      this.asked = 0;
       this.counts = make("div", { class: "ds-counts", id: "dataset-counts" });
       this.notes = make("ul", { class: "tr-lines", id: "dataset-notes" });
       this.details = make("ul", { class: "tr-lines" });
@@ -43,6 +45,7 @@
       this.at = 0;
       this.shown = "waiting";
       this.undone = [];
+      this.drawn = new Map();
       this.charts.replaceChildren();
     }
 
@@ -198,26 +201,33 @@
     }
 
     async rules() {
+      const mine = ++this.asked;
       try {
         const { rules } = await this.desk.ask("rules", { set: this.desk.set() });
-        const held = document.activeElement && this.charts.contains(document.activeElement) ? document.activeElement.id : "";
-        this.charts.replaceChildren(...rules.map((rule) => new space.RuleChart(rule, (change) => this.change(change)).element));
-        if (held) document.getElementById(held)?.focus();
+        if (mine !== this.asked) return; // a later question has the later answer
+        if (rules.map((rule) => rule.key).join() === [...this.drawn.keys()].join()) {
+          for (const rule of rules) this.drawn.get(rule.key).show(rule); // in place: somebody may be typing there
+          return;
+        }
+        this.drawn = new Map(rules.map((rule) => [rule.key, new space.RuleChart(rule, (...change) => this.change(...change))]));
+        this.charts.replaceChildren(...[...this.drawn.values()].map((chart) => chart.element));
       } catch (error) {
         this.tell("bad", error.message);
       }
     }
 
     /** One after the other, so that the charts show what the last one made of it. */
-    change(change) {
+    change(change, settled) {
+      const set = this.desk.set();
       this.changed = this.changed.then(async () => {
         try {
-          await this.desk.ask("set_rule", { set: this.desk.set(), ...change });
-          await this.rules();
-          await this.read();
+          await this.desk.ask("set_rule", { set, ...change });
         } catch (error) {
           this.tell("bad", error.message);
         }
+        settled();
+        await this.rules();
+        await this.read();
       });
     }
 

@@ -14,22 +14,50 @@
 
   class RuleChart {
     /** @param {{key: string, words: string, unit: string, low: number, high: number, bins: number[], beyond: "below"|"above", threshold: number, action: string, lines: string[]}} rule
-        @param {(change: {key: string, threshold?: number, action?: string}) => void} change */
+        @param {(change: {key: string, threshold?: number, action?: string}, settled: () => void) => void} change settled: to be called once the change is in force or was refused */
     constructor(rule, change) {
       const { make } = space;
-      this.rule = rule;
-      this.value = make("input", { type: "number", class: "tr-input", step: "any", value: rule.threshold.toPrecision(3), id: `rule-${rule.key}`, "aria-label": `${rule.words}: threshold` });
+      this.change = change;
+      this.typed = false; // something is in the field that was not sent yet
+      this.sent = 0; // changes on their way
+      this.value = make("input", { type: "number", class: "tr-input", step: "any", id: `rule-${rule.key}`, "aria-label": `${rule.words}: threshold` });
       this.action = make("select", { class: "tr-select", "aria-label": `${rule.words}: what happens beyond it` });
       for (const [value, words] of [["accept", "do nothing"], ["flag", "flag"], ["reject", "reject"]]) this.action.append(make("option", { value }, words));
-      this.action.value = rule.action;
       this.stage = make("div", { class: "tr-chart-stage ds-stage" });
       const head = make("figcaption", {}, make("span", { class: "tr-chart-name" }, rule.words), make("span", { class: "tr-soft" }, rule.beyond === "below" ? "flagged below" : "flagged above"));
       const tools = make("div", { class: "ds-pair" }, this.value, this.action);
-      this.element = make("figure", { class: "tr-chart", "data-rule": rule.key }, head, this.stage, tools, make("ul", { class: "tr-lines" }, ...rule.lines.map((line) => make("li", {}, line))));
+      this.lines = make("ul", { class: "tr-lines" });
+      this.element = make("figure", { class: "tr-chart", "data-rule": rule.key }, head, this.stage, tools, this.lines);
+      this.value.addEventListener("input", () => (this.typed = true));
+      this.value.addEventListener("change", () => this.value.value !== "" && this.send({ threshold: Number(this.value.value) }));
+      this.value.addEventListener("blur", () => this.left());
+      this.action.addEventListener("change", () => this.send({ action: this.action.value }));
+      this.stage.addEventListener("pointerdown", (event) => this.drag(event));
+      this.show(rule);
+    }
+
+    /** The rule as the server has it; what is being typed, dragged or sent stays as the person has it. */
+    show(rule) {
+      const { make } = space;
+      this.rule = rule;
+      if (!this.typed && !this.sent && !this.stage.onpointermove) {
+        this.value.value = rule.threshold.toPrecision(3);
+        this.action.value = rule.action;
+      }
+      this.lines.replaceChildren(...rule.lines.map((line) => make("li", {}, line)));
       this.picture();
-      this.value.addEventListener("change", () => this.value.value !== "" && change({ key: rule.key, threshold: Number(this.value.value) }));
-      this.action.addEventListener("change", () => change({ key: rule.key, action: this.action.value }));
-      this.stage.addEventListener("pointerdown", (event) => this.drag(event, change));
+    }
+
+    send(part) {
+      this.typed = false;
+      this.sent += 1;
+      this.change({ key: this.rule.key, ...part }, () => (this.sent -= 1));
+    }
+
+    /** The field was left: what is in it was sent, or is nothing. */
+    left() {
+      this.typed = false;
+      if (this.value.value === "") this.show(this.rule);
     }
 
     picture() {
@@ -46,7 +74,7 @@
       this.line = draw("line", { y1: 0, y2: HIGH, class: "tr-limit ds-limit" });
       svg.append(this.line);
       this.stage.replaceChildren(svg);
-      this.place(threshold);
+      this.place(this.value.value === "" ? threshold : Number(this.value.value));
     }
 
     place(value) {
@@ -56,7 +84,7 @@
       this.line.setAttribute("x2", String(x));
     }
 
-    drag(event, change) {
+    drag(event) {
       event.preventDefault();
       const box = this.stage.getBoundingClientRect();
       const { low, high } = this.rule;
@@ -70,7 +98,7 @@
       this.stage.onpointermove = move;
       this.stage.onpointerup = () => {
         this.stage.onpointermove = this.stage.onpointerup = null;
-        change({ key: this.rule.key, threshold: Number(this.value.value) });
+        this.send({ threshold: Number(this.value.value) });
       };
     }
   }
