@@ -308,9 +308,8 @@ def _sheet(rate: Rate) -> Callable[[str | None], Any]:
     def run(name: str | None) -> Any:  # noqa: ANN401
         if not name:
             return gr.update(visible=False, value=None)
-        from siamese.study.lock import (
-            SHEET,  # three seconds of statistics: not for who opens the page to draw
-        )
+        # three seconds of statistics, not for who opens the page to draw
+        from siamese.study.lock import SHEET
 
         path = rate.desk.studies.find(name).folder / SHEET
         there = path.is_file()
