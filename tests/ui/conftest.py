@@ -25,11 +25,6 @@ SIZE = 384
 NAMED = (  # before any page: the name that is asked for at first start
     "try { if (!localStorage['siamese-name']) localStorage['siamese-name'] = 'default'; } catch { /* no page yet */ }"
 )
-CALM = r"""(() => {  // the seconds of Gradio's loading sign are counted on at every frame after the sign has gone
-  const ask = window.requestAnimationFrame.bind(window);
-  const counter = /performance\.now\(\)\s*-.*\/\s*1e3/;
-  window.requestAnimationFrame = (then) => (counter.test(String(then)) ? 0 : ask(then));
-})()"""
 
 
 def free_port() -> int:
@@ -89,7 +84,6 @@ def kept(chromium: Browser) -> Iterator[tuple[BrowserContext, CDPSession]]:
     made = chromium.new_context(viewport={"width": 1440, "height": 900})
     made.set_default_timeout(PATIENCE)
     made.add_init_script(NAMED)
-    made.add_init_script(CALM)
     yield made, made.new_cdp_session(made.new_page())
     made.close()
 

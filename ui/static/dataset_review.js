@@ -45,6 +45,7 @@
       this.at = 0;
       this.shown = "waiting";
       this.undone = [];
+      this.asked += 1; // an answer about another set comes too late
       this.drawn = new Map();
       this.charts.replaceChildren();
     }
