@@ -13,6 +13,7 @@ from ui.rate_desk import FORM, Desk
 from ui.services import Services, sentence
 
 if TYPE_CHECKING:
+    from siamese.study.design import Design
     from siamese.study.studies import Study
 
 HELLO = "Make a study: real pictures, synthetic ones, and the question you want answered."
@@ -35,10 +36,11 @@ class _Page:
 
     @property
     def form(self) -> list[Any]:
-        """Inputs of a save: the study, the settings of FORM, pools and reasons."""
-        return [self.study, *(self.at[f"f:{key}"] for key in FORM), self.pools, self.reasons]
+        """Inputs of a save: the study, and what is TYPED."""
+        return [self.study, *(self.at[key] for key in TYPED)]
 
 
+TYPED = (*(f"f:{key}" for key in FORM), "pools", "reasons")  # what a save keeps
 SHOWN = (
     "steps",
     *(f"f:{key}" for key in FORM),
@@ -62,19 +64,22 @@ class Rate:
         self._services, self.desk = services, Desk(services)
 
     def open(self, name: str, request: gr.Request) -> list[Any]:
-        """A page of `name` opened: the studies, and what an arm can be taken from."""
+        """A page of `name` opened: the studies, what an arm can be taken from, and leave to make one.
+
+        Before that none can be made: this answer would come over what is typed into it.
+        """
         owner = self._services.enter(request, name)
         known, sources = self.desk.names(), self.desk.sources(owner)
         chosen = known[0] if known else None
         some = gr.update(choices=sources)
-        return [gr.update(choices=known, value=chosen), some, some, *self.shown(chosen)]
+        there = gr.update(choices=known, value=chosen)
+        return [there, some, some, gr.update(interactive=True), *self.shown(chosen)]
 
     def shown(self, name: str | None) -> list[Any]:
         """Values of SHOWN for a study."""
         if not name:
             empty = dict.fromkeys(SHOWN, gr.skip()) | {"steps": rate_words.steps(0, HELLO)}
             return list(empty.values())
-        from siamese.study.draft import draft_text
         from siamese.study.studies import status
 
         study = self.desk.studies.find(name)
@@ -94,14 +99,11 @@ class Rate:
             values |= {"cost": rate_words.told("Locked: nothing of the design can be changed."), "text": ""}
             return list(values.values())
         draft = study.design
-        for key in FORM:
-            table, _, one = key.rpartition(".")
-            values[f"f:{key}"] = getattr(getattr(draft, table) if table else draft, one)
+        values |= _written(draft)
         values["arms"] = rate_words.listed(
             "Arms:", (f"{a.name} ({a.kind}): {a.source} {a.split}" for a in draft.arms), ""
         )
-        values["pools"] = "\n".join(f"{arm.name}: {arm.pool}" for arm in draft.arms)
-        values |= {"text": draft_text(draft), "cost": rate_words.cost(draft)}
+        values["cost"] = rate_words.cost(draft)
         values["missing"] = rate_words.listed("Before lock:", self.desk.missing(study), "Nothing is missing.")
         for one in ("links", "counts", "served"):
             values[one] = rate_words.told("Links are made by the lock.")
@@ -132,16 +134,30 @@ class Rate:
             ), f"{finished} of {len(raters)} raters have finished. Next: {then}."
         return 5, "Unblinded: the report stands under Results."
 
-    def answer(self, work: Callable[..., Any]) -> Callable[..., list[Any]]:
-        """`work(study, …)` with its sentence told and the screen shown anew; an error is told and loses nothing."""
+    def answer(self, work: Callable[..., Any], form: bool = False) -> Callable[..., list[Any]]:
+        """`work(study, …)` with its sentence told and the screen shown anew; an error is told and loses nothing.
+
+        What is being typed stays: a field is only shown anew where the work changed it.
+
+        Args:
+            form: the last of the values are those of TYPED, as the page has them, and `work` keeps them.
+        """
 
         def run(name: str | None, *values: Any) -> list[Any]:  # noqa: ANN401
             try:
                 if not name:
                     return [rate_words.told(HELLO, bad=True), *[gr.skip()] * len(SHOWN)]
                 study = self.desk.studies.find(name)
+                before = None if study.locked else study.design
+                known = _written(before) if before else {}
+                if form:
+                    known |= dict(zip(TYPED, values[-len(TYPED) :], strict=True))
                 said = work(study, *values)
-                return [rate_words.told(str(said or "")), *self.shown(name)]
+                shown = dict(zip(SHOWN, self.shown(name), strict=True))
+                same = {key: gr.skip() for key, value in known.items() if shown[key] == value}
+                if before and not form and not study.locked and study.design.cue_reasons == before.cue_reasons:
+                    same["reasons"] = gr.skip()
+                return [rate_words.told(str(said or "")), *(shown | same).values()]
             except Exception as error:  # noqa: BLE001 - sentence() logs what nobody foresaw; the page goes on
                 return [rate_words.told(sentence(error), bad=True), *[gr.skip()] * len(SHOWN)]
 
@@ -191,6 +207,18 @@ class Rate:
             yield [rate_words.told("\n".join([*notes, "Prepared."])), *self.shown(name)]
         except Exception as error:  # noqa: BLE001 - as above
             yield [rate_words.told(sentence(error), bad=True), *same]
+
+
+def _written(draft: Design) -> dict[str, Any]:
+    """Of SHOWN what a draft says and a user can type over."""
+    from siamese.study.draft import draft_text
+
+    values: dict[str, Any] = {}
+    for key in FORM:
+        table, _, one = key.rpartition(".")
+        values[f"f:{key}"] = getattr(getattr(draft, table) if table else draft, one)
+    values["pools"] = "\n".join(f"{arm.name}: {arm.pool}" for arm in draft.arms)
+    return values | {"text": draft_text(draft)}
 
 
 def build(page: gr.Blocks, services: Services) -> None:

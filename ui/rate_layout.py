@@ -74,7 +74,9 @@ def lay_out(p: _Page) -> None:
                     allow_custom_value=True,
                     elem_id="rate-synthetic",
                 )
-            at["make"] = gr.Button("Make the study", variant="primary", elem_id="rate-make")
+            at["make"] = gr.Button(
+                "Make the study", variant="primary", elem_id="rate-make", interactive=False
+            )
         _design(at)
         with gr.Accordion("2 · Pictures, and what gives them away", open=False, elem_id="rate-2"):
             gr.Markdown(
@@ -218,7 +220,7 @@ def wire(page: gr.Blocks, rate: Rate, p: _Page, who: str | None) -> None:
     shown = [p.at[name] for name in SHOWN]
     outputs, desk = [p.said, *shown], rate.desk
     name = gr.Textbox(visible=False)
-    page.load(rate.open, name, [p.study, p.real, p.synthetic, *shown], js=who, **QUIET)
+    page.load(rate.open, name, [p.study, p.real, p.synthetic, p.make, *shown], js=who, **QUIET)
     p.study.input(lambda one: ["", *rate.shown(one)], p.study, outputs, **QUIET)
     p.make.click(
         rate.make,
@@ -227,11 +229,11 @@ def wire(page: gr.Blocks, rate: Rate, p: _Page, who: str | None) -> None:
         **QUIET,
     )
 
-    def on(button: gr.Button, work: Callable[..., Any], *inputs: Any) -> Any:  # noqa: ANN401
-        return button.click(rate.answer(work), [p.study, *inputs], outputs, **QUIET)
+    def on(button: gr.Button, work: Callable[..., Any], *inputs: Any, form: bool = False) -> Any:  # noqa: ANN401
+        kept = p.form[1:] if form else []
+        return button.click(rate.answer(work, form), [p.study, *inputs, *kept], outputs, **QUIET)
 
-    form = p.form[1:]
-    on(p.keep, rate.save, *form)
+    on(p.keep, rate.save, form=True)
     on(p.take, desk.take_text, p.text)
     preparing = p.prepare.click(rate.prepare, p.form, outputs, **QUIET)
     p.stop.click(
@@ -250,9 +252,9 @@ def wire(page: gr.Blocks, rate: Rate, p: _Page, who: str | None) -> None:
         rate.save(study, *form)
         return desk.lock(study, typed, by, base)
 
-    on(p.rehearse, rehearsed, *form)
+    on(p.rehearse, rehearsed, form=True)
     on(p.pace, desk.pace)
-    on(p.lock, locked, p.typed, p.by, p.base, *form).then(_sheet(rate), p.study, p.sheet, **QUIET)
+    on(p.lock, locked, p.typed, p.by, p.base, form=True).then(_sheet(rate), p.study, p.sheet, **QUIET)
     p.study.change(_sheet(rate), p.study, p.sheet, **QUIET)
 
     def served(study: Study, host: str, port: float, certificate: str, key: str, proxy: bool) -> str:

@@ -73,6 +73,11 @@ def describe(page: Page) -> None:
     fold(page, "1 · Design")
     expect(page.locator("#rate-pools textarea")).to_have_value(re.compile("real:"))  # the form is filled in
     typed(page, "rate-f-organiser", "A. Example")
+    fold(page, "All settings and texts")
+    page.locator("#rate-take").click()  # changes nothing, and takes nothing away that is not saved yet
+    expect(page.locator("#rate-said")).not_to_contain_text("Made")
+    expect(page.get_by_label("Who runs it")).to_have_value("A. Example")
+    fold(page, "All settings and texts")
     typed(page, "rate-f-texts-contact", "study@example.org")
     typed(page, "rate-f-raters_who_know", "none")
     typed(page, "rate-pools", "real: drawn here, seen by no generator\nsynthetic: drawn here too")
