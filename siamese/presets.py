@@ -118,14 +118,18 @@ def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ..
         f"train_siamese.checkpoint_every={look}",  # the best step can only be one that was saved
         f"train_siamese.preview_every={look}",
         f"watch.every={look}",
-        "sampling.guidance=2",  # sampled as polyp-compact is: log 41 to 65
-        "sampling.guide=0.5",
+        "sampling.guidance=3",  # sampled as polyp-compact is: log 94 to 101
+        "sampling.guide=0.3",
         "sampling.guidance_start=0.4",
-        "sampling.early=2",
-        "sampling.closeup=0.1",
+        "sampling.opening=0.2",
+        "sampling.early=1",
+        "sampling.closeup=0.05",
         "sampling.detail_steps=12",
         "sampling.detail_noise=0",
-        "sampling.detail_strength=1.5",
+        "sampling.detail_strength=1.6",
+        "sampling.detail_floor=0.2",
+        "sampling.eta=0.5",
+        "sampling.s_noise=1.02",
     )
 
 

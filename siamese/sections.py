@@ -344,6 +344,7 @@ class SamplingRecipe(Settings):
     guidance_start: float = Field(
         0.0, ge=0, lt=1, description="first share of the steps without guidance and guide"
     )
+    opening: float = Field(0.0, ge=0, le=1, description="guidance above 1 before that, in parts of the later")
     early: float = Field(
         0.0,
         ge=0,
@@ -357,12 +358,24 @@ class SamplingRecipe(Settings):
         description="lesions of a smaller radius, parts of the side, are painted enlarged; 0: none",
     )
     steps: int = Field(40, ge=1, le=1000, description="sampling steps")
+    eta: float = Field(
+        1.0, ge=0, le=1, description="share of fresh noise in each step of the stochastic sampler"
+    )
+    s_noise: float = Field(
+        1.0, ge=0.9, le=1.1, description="factor on that noise before guidance_start (EDM's S_noise)"
+    )
     unconditional_mask: bool = Field(
         False, description="keep the mask in the unconditional half (paper, sd15)"
     )
     detail_steps: int = Field(8, ge=1, le=100, description="sampling steps of the detail")
     detail_strength: float = Field(
         1.0, ge=0, le=2, description="factor on the detail; above 1 where it was drawn too faint"
+    )
+    detail_floor: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="blocks of 4×4 pixels drawn this strong add half of it, fainter ones less still; 0: everything",
     )
     detail_noise: float = Field(
         0.02,

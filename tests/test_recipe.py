@@ -81,4 +81,4 @@ def test_guidance_is_read_from_a_header_without_weights(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"\xff" * 64)
     assert shipped.guidance(tmp_path) is None
     assert shipped.guidance("nowhere") is None
-    assert shipped.guidance("polyp-compact") == 2
+    assert shipped.guidance("polyp-compact") == 3

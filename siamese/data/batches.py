@@ -256,21 +256,37 @@ def to_frame(maps: Iterable[np.ndarray], latent_size: int) -> Tensor:
     return torch.nn.functional.adaptive_avg_pool2d(planes, latent_size)
 
 
+def unboxed(maps: np.ndarray) -> np.ndarray:
+    """Those of (N,S,S) view maps without a corner box, or all of them where each has one.
+
+    A box cuts its corner off the field of view that is found, and a network paints the box that such a corner hides.
+    """
+    clear = ~((maps & BOX) > 0).any(axis=(1, 2))
+    return maps[clear] if clear.any() else maps
+
+
 def typical_view(maps: np.ndarray) -> np.ndarray:
-    """What most of (N,S,S) view maps show, (96,96) uint8: outside by majority; the median box of those with a box."""
+    """What most of (N,S,S) view maps show, (96,96) uint8: outside by majority of `unboxed`; the median of the boxes."""
     small = np.stack([cv2.resize(m, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_NEAREST) for m in maps])
-    outside = ((small & OUTSIDE) > 0).mean(axis=0) > 0.5
+    outside = ((unboxed(small) & OUTSIDE) > 0).mean(axis=0) > 0.5
     boxed = small[((small & BOX) > 0).any(axis=(1, 2))]
     box = ((boxed & BOX) > 0).mean(axis=0) > 0.5 if len(boxed) else np.zeros_like(outside)
     return outside.astype(np.uint8) * OUTSIDE | box.astype(np.uint8) * BOX
 
 
 def fields_of_view(maps: np.ndarray) -> np.ndarray:
-    """What is outside in FIELDS of (N,S,S) view maps, evenly from the least to the most, (FIELDS,96,96) uint8."""
-    small = [cv2.resize(m & OUTSIDE, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_NEAREST) for m in maps]
-    order = np.argsort([np.count_nonzero(one) for one in small], kind="stable")
-    places = ((np.arange(FIELDS) + 0.5) * len(small) / FIELDS).astype(int)
-    return np.stack([small[order[place]] for place in places])
+    """What is outside in FIELDS of `unboxed` (N,S,S) maps, from the least to the most, (FIELDS,96,96) uint8.
+
+    As many maps of about that much stand behind each; the one most like their typical view speaks for them, for the
+    others may be cut by a box that was not found, or by the dark.
+    """
+    clear = unboxed(maps) & OUTSIDE
+    small = np.stack([cv2.resize(m, (VIEW_SIZE, VIEW_SIZE), interpolation=cv2.INTER_NEAREST) for m in clear])
+    order = np.argsort(small.sum(axis=(1, 2), dtype=np.int64), kind="stable")
+    away = (small != (small.mean(axis=0) > 0.5)).sum(axis=(1, 2))
+    starts = (np.arange(FIELDS) * len(small) / FIELDS).astype(int)
+    groups = [order[k : max(k + 1, end)] for k, end in zip(starts, [*starts[1:], len(small)], strict=True)]
+    return small[[group[np.argmin(away[group])] for group in groups]]
 
 
 def drawn_view(fields: np.ndarray, typical: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:

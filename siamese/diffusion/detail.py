@@ -151,6 +151,7 @@ class Detail(nn.Module):
         level: float,
         steps: int,
         strength: float = 1.0,
+        floor: float = 0.0,
     ) -> Tensor:
         """Sample what is finer than the guide of x.
 
@@ -161,6 +162,7 @@ class Detail(nn.Module):
             level: SD of the noise on the guide, 0 to NOISIEST; more lets it paint more anew.
             steps: of DPM-Solver++ 2M.
             strength: factor on what is added.
+            floor: root mean square of a block's components, 1 on average where it was fitted, at which half is added.
         Returns: (B,3,S,S) float32, not clamped.
         """
         small = reduced(x.float())
@@ -178,7 +180,18 @@ class Detail(nn.Module):
             return self(r_t.to(dtype), t, seen, place, levels)
 
         *_, r_0 = dpm_solver(predict, r_T, SCHEDULE, steps)
-        return self.added(strength * r_0, guide)
+        return self.added(strength * above(r_0, floor), guide)
+
+
+def above(r_0: Tensor, floor: float) -> Tensor:
+    """r_0 (B,48,h,w) with each block times e²/(e² + floor²), e the root mean square of its components.
+
+    The gain of Wiener's filter for noise as strong as `floor`: a network paints a little where nothing is missing.
+    """
+    if floor == 0:
+        return r_0
+    power = r_0.square().mean(1, keepdim=True)
+    return r_0 * (power / (power + floor**2))
 
 
 def reduced(x: Tensor) -> Tensor:

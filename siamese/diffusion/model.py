@@ -21,7 +21,7 @@ from siamese.diffusion.autoencoder import Autoencoder
 from siamese.diffusion.guidance import Early, projected
 from siamese.diffusion.hint import hint_input
 from siamese.diffusion.noise import noise_schedule, to_z_0
-from siamese.diffusion.sampler import Predict
+from siamese.diffusion.sampler import FreshNoise, Predict
 from siamese.diffusion.text import PromptTable
 from siamese.recipe import Recipe
 
@@ -291,14 +291,15 @@ class SiameseDiffusion(nn.Module):
         early: Early | None,
         guidance: float,
     ) -> Predict:
-        """What a sampler asks: guidance and guide from `sampling.guidance_start` on, the mask alone before.
+        """What a sampler asks: guidance and guide from `sampling.guidance_start` on, nearly the mask alone before.
 
-        Arguments as `predict_noise`; at guidance 0 the mask is never asked. Masks that are odd by `early` are guided
-        before that too, `sampling.early` times their oddity as much, without what would merely strengthen the estimate.
+        Arguments as `predict_noise`; at guidance 0 the mask is never asked. Before that start guidance exceeds 1 by
+        `sampling.opening` parts of what it does later. Masks that are odd by `early` get `sampling.early` times their
+        oddity beside it, without what would merely strengthen the estimate.
         """
         sampling = self.recipe.sampling
-        none = guidance <= 1 or sampling.early == 0 or sampling.unconditional_mask
-        if none or early is None or not early.oddity.any():
+        above = 0.0 if sampling.unconditional_mask else max(0.0, guidance - 1)
+        if sampling.early == 0 or early is None or not early.oddity.any():
             early = None
         alphas_bar = noise_schedule(self.recipe.diffusion).alphas_cumprod.to(frame.device)
 
@@ -306,16 +307,24 @@ class SiameseDiffusion(nn.Module):
             given = z_t.to(self.dtype), t, hint_features, context, frame
             if done >= sampling.guidance_start:
                 return self.predict_noise(*given, guidance, sampling.guide)
-            if early is None:
+            if above == 0 or (early is None and sampling.opening == 0):
                 return self.predict_noise(*given, min(1.0, guidance))
             features = self.encode_features(*given[:2], context, frame)
             residuals = self.control_residuals(*given[:2], context, frame, hint_features)
             e_u, e_c = (of.float() for of in self._both_halves(features, residuals))
+            e = e_c + sampling.opening * above * (e_c - e_u)
+            if early is None:
+                return e
             z_0 = to_z_0(e_c, z_t, t, alphas_bar, self.recipe.diffusion.prediction)
-            weight = sampling.early * (guidance - 1) * early.oddity
-            return e_c + weight * projected(e_c - e_u, z_0, early.place)
+            return e + sampling.early * above * early.oddity * projected(e_c - e_u, z_0, early.place)
 
         return predict
+
+    @property
+    def fresh_noise(self) -> FreshNoise:
+        """The fresh noise of the stochastic sampler, as the recipe has it."""
+        sampling = self.recipe.sampling
+        return FreshNoise(sampling.eta, sampling.s_noise, sampling.guidance_start)
 
     def _both_halves(self, features: Features, residuals: Residuals) -> tuple[Tensor, ...]:
         """The decoder without and with control residuals, in one pass."""
@@ -355,8 +364,8 @@ class SiameseDiffusion(nn.Module):
         steps = sampling.detail_steps if detail_steps is None else detail_steps
         if detail is None or not detail.fitted or seeds is None or steps == 0:
             return x
-        drawn = detail.draw(x, hint, seeds, sampling.detail_noise, steps, sampling.detail_strength)
-        return drawn.clamp(-1, 1)
+        how = sampling.detail_noise, steps, sampling.detail_strength, sampling.detail_floor
+        return detail.draw(x, hint, seeds, *how).clamp(-1, 1)
 
     def sampling_context(self, style: Tensor, corner_box: bool = False) -> Tensor:
         """Context at sampling: style (B,) int64, no augmentation, no text; (B,3,W)."""

@@ -6,7 +6,9 @@ steps already taken. The last estimate is the result. Deterministic: all randomn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from diffusers import DPMSolverMultistepScheduler
@@ -39,47 +41,78 @@ def ddim(predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int) -> 
 
 def dpm_solver(predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int) -> Iterator[Tensor]:
     """DPM-Solver++ 2M (Lu et al. 2022), for few steps. Arguments and yields as `ddim`."""
-    return _run(_multistep(recipe, "dpmsolver++"), predict, z_T, recipe, steps)
+    return _run(_multistep(recipe), predict, z_T, recipe, steps)
+
+
+class FreshNoise(NamedTuple):
+    """The fresh noise of `sde`.
+
+    eta: its share: 1 the whole stochastic equation, 0 the ordinary one.
+    s_noise: factor on its SD during the first `until` of the steps (Karras et al. 2022, Algorithm 2: estimates that are
+        a little too smooth lose variance at every step, this gives it back).
+    """
+
+    eta: float = 1.0
+    s_noise: float = 1.0
+    until: float = 0.0
 
 
 def sde(
-    predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int, seeds: Sequence[int]
+    predict: Predict,
+    z_T: Tensor,
+    recipe: DiffusionRecipe,
+    steps: int,
+    seeds: Sequence[int],
+    fresh: FreshNoise = FreshNoise(),  # noqa: B008
 ) -> Iterator[Tensor]:
     """DPM-Solver++ 2M as a stochastic equation (Lu et al. 2022): fresh noise at each step undoes what was erred before.
 
-    The noise is one Brownian path for each seed, whatever the steps up to CELLS: few steps paint about what many paint.
-    Arguments and yields as `ddim`; seeds: one a picture.
+    With η below 1 less of it is fresh, z_s = σ_s/σ_t e^(−ηh) z_t + α_s (1 − e^(−h−ηh)) D + σ_s √(1 − e^(−2ηh)) ε, h the
+    step in half the log of α²/σ² and D the second-order estimate of z_0. The noise is one Brownian path for each seed,
+    whatever the steps up to CELLS: few steps paint about what many paint. Arguments and yields as `ddim`; seeds: one a
+    picture.
     """
-    scheduler = _multistep(recipe, "sde-dpmsolver++")
     cells = CELLS if steps <= CELLS else TIMESTEPS
     ends = [cells * (steps - k) // steps for k in range(steps + 1)]
-    scheduler.set_timesteps(timesteps=[TIMESTEPS * end // cells - 1 for end in ends[:-1]])
-    bars = scheduler.alphas_cumprod[[TIMESTEPS * cell // cells - 1 for cell in range(1, cells + 1)]].double()
+    alphas_bar = _multistep(recipe).alphas_cumprod.to(z_T.device)
+    bars = alphas_bar[[TIMESTEPS * cell // cells - 1 for cell in range(1, cells + 1)]].double().cpu()
     half_snr = 0.5 * torch.log(bars / (1 - bars))  # lambda at the noisy end of each cell
     noises = [torch.Generator().manual_seed(seed ^ KEY) for seed in seeds]
     path = torch.stack([torch.randn((cells, *z_T.shape[1:]), generator=g) for g in noises])
 
-    def on_the_way(k: int) -> Tensor:
-        """Noise of step k, of unit variance: that of its cells, each fading on the way to the step's end."""
-        first, last = ends[k + 1], ends[k]
-        if first == 0:
-            return torch.zeros_like(z_T)
-        at = half_snr[first - 1 : last]
-        share = ((2 * (at[1:] - at[0])).exp() - (2 * (at[:-1] - at[0])).exp()).neg().clamp_min(0).sqrt()
+    def on_the_way(first: int, last: int) -> Tensor:
+        """Noise of a step over those cells, of unit variance: that of each, fading on the way to the step's end."""
+        at = fresh.eta * (half_snr[first - 1 : last] - half_snr[first - 1])
+        share = ((2 * at[1:]).exp() - (2 * at[:-1]).exp()).neg().clamp_min(0).sqrt()
         share = share / share.square().sum().sqrt()
         return torch.einsum("n,bnchw->bchw", share.float(), path[:, first:last]).to(z_T)
 
-    return _run(scheduler, predict, z_T, recipe, steps, on_the_way)
+    z_t, before, h_before = z_T, z_T, 0.0
+    for k, (last, first) in enumerate(zip(ends, ends[1:], strict=False)):
+        t = torch.full((len(z_t),), TIMESTEPS * last // cells - 1, device=z_t.device)
+        estimate = to_z_0(predict(z_t, t, k / steps).float(), z_t, t, alphas_bar, recipe.prediction)
+        yield estimate
+        if first == 0:
+            return
+        h = float(half_snr[first - 1] - half_snr[last - 1])
+        second = estimate if k == 0 else estimate + 0.5 * h / h_before * (estimate - before)
+        alpha, sigma = (float(of.sqrt()) for of in (bars[first - 1], 1 - bars[first - 1]))
+        kept = sigma / float((1 - bars[last - 1]).sqrt()) * math.exp(-fresh.eta * h)
+        z_t = kept * z_t - alpha * math.expm1(-(1 + fresh.eta) * h) * second
+        if fresh.eta > 0:
+            sd = sigma * math.sqrt(-math.expm1(-2 * fresh.eta * h))
+            z_t = z_t + (fresh.s_noise if k / steps < fresh.until else 1.0) * sd * on_the_way(first, last)
+        before, h_before = estimate, h
 
 
-def _multistep(recipe: DiffusionRecipe, algorithm: str) -> DPMSolverMultistepScheduler:
+def _multistep(recipe: DiffusionRecipe) -> DPMSolverMultistepScheduler:
     return DPMSolverMultistepScheduler(
         num_train_timesteps=TIMESTEPS,
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule=BETAS[recipe.schedule],
         prediction_type=PREDICTIONS[recipe.prediction],
-        algorithm_type=algorithm,
+        algorithm_type="dpmsolver++",
         solver_order=2,
         rescale_betas_zero_snr=recipe.zero_terminal_snr,
         timestep_spacing="trailing" if recipe.zero_terminal_snr else "leading",
@@ -89,11 +122,17 @@ def _multistep(recipe: DiffusionRecipe, algorithm: str) -> DPMSolverMultistepSch
 
 
 def run(
-    name: Sampler, predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int, seeds: Sequence[int]
+    name: Sampler,
+    predict: Predict,
+    z_T: Tensor,
+    recipe: DiffusionRecipe,
+    steps: int,
+    seeds: Sequence[int],
+    fresh: FreshNoise = FreshNoise(),  # noqa: B008
 ) -> Iterator[Tensor]:
     """The sampler of that name; arguments and yields as `sde`."""
     if name == "sde":
-        return sde(predict, z_T, recipe, steps, seeds)
+        return sde(predict, z_T, recipe, steps, seeds, fresh)
     return {"ddim": ddim, "dpm": dpm_solver}[name](predict, z_T, recipe, steps)
 
 
@@ -123,10 +162,8 @@ def _run(
     z_T: Tensor,
     recipe: DiffusionRecipe,
     steps: int,
-    noise: Callable[[int], Tensor] | None = None,
 ) -> Iterator[Tensor]:
-    if noise is None:
-        scheduler.set_timesteps(steps)
+    scheduler.set_timesteps(steps)
     alphas_bar = scheduler.alphas_cumprod.to(z_T.device)
     z_t = z_T
     count = len(scheduler.timesteps)
@@ -134,6 +171,5 @@ def _run(
         t = torch.full((len(z_t),), int(time), device=z_t.device)
         prediction = predict(z_t, t, k / count).float()
         estimate = to_z_0(prediction, z_t, t, alphas_bar, recipe.prediction)
-        extra = {} if noise is None else {"variance_noise": noise(k)}
-        z_t = scheduler.step(prediction, time, z_t, return_dict=False, **extra)[0]
+        z_t = scheduler.step(prediction, time, z_t, return_dict=False)[0]
         yield estimate if k < count - 1 else z_t

@@ -34,5 +34,6 @@ def painted(
     frame = batches.to_frame(views, recipe.latent_size).to(device)
     early = Early.of(masks, recipe.latent_size, device)
     predict = predictor(model.dhi(hint), model.guided_context(styles), frame, early)
-    *_, z_0 = sde(predict, start_noise(seeds, shape).to(device), recipe.diffusion, STEPS, seeds)
+    z_T = start_noise(seeds, shape).to(device)
+    *_, z_0 = sde(predict, z_T, recipe.diffusion, STEPS, seeds, model.fresh_noise)
     return batches.to_images(model.decode(z_0, hint, seeds))

@@ -277,7 +277,8 @@ class _Painting:
         predict = model.predictor(hint, context, frame, early.expand(n), self.guidance)
         z_T = start_noise(seeds, self.shape).to(model.device)
         said = predict if known is None else pinned(predict, *known, model.recipe.diffusion)
-        yield from run(request.sampler, said, z_T, model.recipe.diffusion, request.steps, seeds)
+        recipe = model.recipe.diffusion
+        yield from run(request.sampler, said, z_T, recipe, request.steps, seeds, model.fresh_noise)
 
     def _close_up(
         self, x: Tensor, seeds: Sequence[int], views: Sequence[np.ndarray], turn: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from siamese.data.batches import BOX, FIELDS, OUTSIDE, VIEW_SIZE, drawn_view, fields_of_view
+from siamese.data.batches import BOX, FIELDS, OUTSIDE, VIEW_SIZE, drawn_view, fields_of_view, typical_view
 
 
 def cut(width: int, size: int = VIEW_SIZE) -> np.ndarray:
@@ -19,8 +19,18 @@ def test_they_go_from_the_least_to_the_most_without_boxes() -> None:
     maps = np.stack([cut(width, 192) for width in np.random.default_rng(0).permutation(64)])
     fields = fields_of_view(maps)
     assert fields.shape == (FIELDS, VIEW_SIZE, VIEW_SIZE)
-    assert [int(one[0].sum()) for one in fields] == list(range(2, 64, 4))
+    near = [*range(3, 32, 4), *range(32, 64, 4)]  # of four each that most like the typical one, cut to 31
+    assert [int(one[0].sum()) for one in fields] == near
     assert set(np.unique(fields)) == {0, OUTSIDE}
+
+
+def test_pictures_with_a_box_are_left_out_where_others_are_without() -> None:
+    """The box cuts its corner off the field of view that is found."""
+    boxed, clear = np.stack([cut(width) for width in range(40, 60)]), cut(5) & OUTSIDE
+    maps = np.concatenate([boxed, clear[None]])
+    assert (fields_of_view(maps) == clear).all() and (fields_of_view(boxed) != clear).any()
+    assert (typical_view(maps) == clear | cut(5) & BOX).all()
+    assert int((typical_view(boxed) & OUTSIDE)[0].sum()) == 49
 
 
 def test_fewer_pictures_than_fields_stand_several_times() -> None:
@@ -33,7 +43,7 @@ def test_a_seed_draws_the_same_one_and_hides_no_lesion() -> None:
     labels[100:200, 30 * 4 : 60 * 4] = 2
     drawn = [drawn_view(fields, typical, labels, seed) for seed in range(64)]
     assert all((drawn_view(fields, typical, labels, seed) == one).all() for seed, one in enumerate(drawn))
-    assert {int(((one & OUTSIDE) > 0)[0].sum()) for one in drawn} == {2, 6, 10, 14, 18, 22, 26, 30}
+    assert {int(((one & OUTSIDE) > 0)[0].sum()) for one in drawn} == {3, 7, 11, 15, 19, 23, 27}
     assert all(((one & BOX) == (typical & BOX)).all() for one in drawn)
 
 

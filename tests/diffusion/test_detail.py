@@ -9,7 +9,7 @@ import torch
 
 from siamese import recipe
 from siamese.data import batches
-from siamese.diffusion.detail import MARGIN, NOISIEST, Detail, enlarged, placed, reduced
+from siamese.diffusion.detail import MARGIN, NOISIEST, Detail, above, enlarged, placed, reduced
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.sections import FACTOR
 from tests.conftest import TINY, draw_case
@@ -39,6 +39,18 @@ def test_a_draw_belongs_to_its_seed_and_not_to_its_batch(detail: Detail, x: torc
     assert torch.allclose(twice - guide, 2 * (one - guide), atol=1e-4)
     together = detail.draw(x.expand(2, -1, -1, -1), None, [1, 2**63 - 1], 0.05, 3)
     assert torch.allclose(together, torch.cat([one, other]), atol=1e-4)
+
+
+def test_faint_blocks_fade_and_strong_ones_stay(detail: Detail, x: torch.Tensor) -> None:
+    generator = torch.Generator().manual_seed(0)
+    r_0 = torch.nn.functional.normalize(torch.randn(1, 48, 1, 4, generator=generator)) * 48**0.5
+    r_0 = r_0 * torch.tensor([0.0, 0.02, 0.2, 20.0])
+    assert torch.allclose(above(r_0, 0.2), r_0 * torch.tensor([0.0, 1 / 101, 0.5, 1e4 / 10001]), atol=1e-5)
+    assert torch.equal(above(r_0, 0.0), r_0)
+    guide, drawn = (detail.draw(x, None, [1], 0.0, 3, strength) for strength in (0.0, 1.0))
+    faint = detail.draw(x, None, [1], 0.0, 3, 1.0, 0.2)
+    wanted = detail.added(above(detail.missing(drawn, guide), 0.2), guide)
+    assert torch.allclose(faint, wanted, atol=1e-4) and not torch.allclose(faint, drawn, atol=1e-3)
 
 
 def test_time_level_and_mask_are_seen(detail: Detail, x: torch.Tensor) -> None:

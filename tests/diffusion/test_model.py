@@ -105,6 +105,20 @@ def test_a_sampler_asks_without_guidance_until_it_starts() -> None:
         assert torch.equal(predict(sample.z_0, sample.t, 0.4), guided)
 
 
+def test_an_opening_guides_before_that_by_its_part() -> None:
+    model = build()
+    words = ["sampling.guidance_start=0.4", "sampling.opening=0.25"]
+    model.recipe = recipe.changed(model.recipe, words, only="sampling")
+    sample, mask, _ = draw([50, 700])
+    rest = model.dhi(mask), sample.context, sample.frame
+    asked = sample.z_0, sample.t
+    for g, early in ((3, 1.5), (1, 1), (0.5, 0.5), (0, 0)):
+        predict, wanted = model.predictor(*rest, None, g), (early, g)
+        for done, guidance in zip((0.39, 0.4), wanted, strict=True):
+            plain = model.predict_noise(*asked, *rest, guidance=guidance)
+            assert torch.allclose(predict(*asked, done), plain, atol=1e-5)
+
+
 def test_odd_masks_are_guided_before_that_without_what_strengthens_the_estimate() -> None:
     model = build()
     words = ["sampling.guidance_start=0.4", "sampling.early=2"]

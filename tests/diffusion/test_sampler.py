@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from siamese.diffusion.noise import noise_schedule
-from siamese.diffusion.sampler import run, start_noise
+from siamese.diffusion.sampler import FreshNoise, Predict, run, start_noise
 from siamese.sections import DiffusionRecipe, Sampler
 
 PAPER = DiffusionRecipe(prediction="eps", schedule="scaled_linear", zero_terminal_snr=False, min_snr=None)
@@ -67,16 +67,24 @@ def test_compact_starts_from_pure_noise() -> None:
         assert seen[0] == 999, name
 
 
-@pytest.mark.parametrize("recipe", [PAPER, DiffusionRecipe()], ids=["paper", "compact"])
-def test_noise_on_the_way_is_of_the_seed_and_keeps_its_strength(recipe: DiffusionRecipe) -> None:
-    """In a world of unit noise E[v | z_t] = 0 and E[eps | z_t] = sigma_t z_t: what comes out is unit noise again."""
+def unit_noise(recipe: DiffusionRecipe) -> Predict:
+    """The perfect network for a world of unit noise: E[v | z_t] = 0 and E[eps | z_t] = sigma_t z_t."""
     sigmas = (1 - noise_schedule(recipe).alphas_cumprod).sqrt()
 
     def predict(z_t: torch.Tensor, t: torch.Tensor, done: float) -> torch.Tensor:
         return z_t * sigmas[t][:, None, None, None] if recipe.prediction == "eps" else torch.zeros_like(z_t)
 
+    return predict
+
+
+@pytest.mark.parametrize("eta", [1, 0.5])
+@pytest.mark.parametrize("recipe", [PAPER, DiffusionRecipe()], ids=["paper", "compact"])
+def test_noise_on_the_way_is_of_the_seed_and_keeps_its_strength(recipe: DiffusionRecipe, eta: float) -> None:
+    """In a world of unit noise what comes out is unit noise again."""
+
     def drawn(seeds: list[int], steps: int, start: list[int] | None = None) -> torch.Tensor:
-        *_, z_0 = run("sde", predict, start_noise(start or seeds, (4, 24, 24)), recipe, steps, seeds)
+        z_T = start_noise(start or seeds, (4, 24, 24))
+        *_, z_0 = run("sde", unit_noise(recipe), z_T, recipe, steps, seeds, FreshNoise(eta))
         return z_0
 
     few, some, many = (drawn([1, 2], steps) for steps in (8, 40, 200))
@@ -86,7 +94,32 @@ def test_noise_on_the_way_is_of_the_seed_and_keeps_its_strength(recipe: Diffusio
     assert alike.min() > 0.9  # few steps paint what many paint
     assert torch.allclose(drawn([2], 40), some[1:], atol=1e-5)
     assert not torch.allclose(some[0], some[1], atol=0.5)
-    assert not torch.allclose(drawn([3, 4], 40, [1, 2]), some, atol=0.5)  # not of the start noise alone
+    assert not torch.allclose(drawn([3, 4], 40, [1, 2]), some, atol=0.4)  # not of the start noise alone
+
+
+def test_without_fresh_noise_it_is_the_ordinary_equation() -> None:
+    recipe, z_T = DiffusionRecipe(), start_noise([1], (4, 8, 8))
+
+    def predict(z_t: torch.Tensor, t: torch.Tensor, done: float) -> torch.Tensor:
+        return torch.tanh(0.3 * z_t + done)
+
+    drawn = [
+        [*run(name, predict, z_T, recipe, 20, [seed], FreshNoise(eta=0))][-1]
+        for name, seed in (("dpm", 1), ("sde", 1), ("sde", 2))
+    ]
+    assert torch.allclose(drawn[0], drawn[1], atol=1e-4) and torch.equal(drawn[1], drawn[2])
+
+
+def test_stronger_noise_acts_until_it_is_told_to_stop() -> None:
+    recipe = DiffusionRecipe()
+
+    def size(fresh: FreshNoise) -> float:
+        z_T = start_noise([1], (4, 24, 24))
+        *_, z_0 = run("sde", unit_noise(recipe), z_T, recipe, 40, [1], fresh)
+        return float(z_0.std())
+
+    assert size(FreshNoise(1, 1.1, 0.0)) == size(FreshNoise())
+    assert size(FreshNoise()) < size(FreshNoise(1, 1.1, 0.4)) < size(FreshNoise(1, 1.1, 1.0))
 
 
 def test_a_seeds_noise_does_not_depend_on_its_batch() -> None:
