@@ -20,7 +20,7 @@ from siamese.workspace import Workspace
 from ui import headless
 
 HOUSE = Path(__file__).parents[2]
-PATIENCE = 60_000  # ms for anything the page has to do; a server's first picture took 30 s on 2 slow busy cores
+PATIENCE = 120_000  # ms for anything the page has to do; a first picture outlasted 60 s beside two busy workers
 SIZE = 384
 NAMED = (  # before any page: the name that is asked for at first start
     "try { if (!localStorage['siamese-name']) localStorage['siamese-name'] = 'default'; } catch { /* no page yet */ }"
