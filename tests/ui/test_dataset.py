@@ -101,6 +101,18 @@ def reviewed(page: Page, folder: SetFolder) -> None:
     page.keyboard.press("u")
     expect(page.locator("#dataset-review-said")).to_have_text("s000002 is as it was.")
     assert set(folder.decisions()) == {"s000001"}
+    cells.nth(3).focus()
+    for key in "abc":  # quicker than any answer: one picture after the other, each its own
+        page.keyboard.press(key)
+    cells.nth(9).focus()
+    expect(cells.nth(5)).to_have_attribute("data-state", "rejected")
+    expect(cells.nth(9)).to_be_focused()  # no answer that came late has moved it
+    decided = {id: (one.word, one.reason) for id, one in folder.decisions().items() if id != "s000001"}
+    assert decided == {
+        "s000004": ("accept", ""),
+        "s000005": ("reject", "border"),
+        "s000006": ("reject", "colour"),
+    }
     for k in range(12):  # random weights paint nothing like a lesion: a person accepts them here
         if cells.nth(k).get_attribute("data-state") != "accepted":
             cells.nth(k).focus()

@@ -68,6 +68,13 @@ def test_judging_by_keys_with_undo_filters_and_a_memory(page, server):
     wait_states(page, "○ new", "○ new")
     page.keyboard.press("f")
     wait_states(page, "○ new", "★ ○ new")
+    pick(page, 0)
+    for key in ("a", "ArrowRight", "r", "4", "ArrowRight", "a"):  # quicker than any answer
+        page.keyboard.press(key)
+    wait_states(page, "✓ accepted", "★ ✕ border", "✓ accepted")
+    for key in ("u", "u", "u"):
+        page.keyboard.press(key)
+    wait_states(page, "○ new", "★ ○ new", "○ new")
     pick(page, 2)
     page.locator("#accept").click()
     wait_states(page, "○ new", "★ ○ new", "✓ accepted")

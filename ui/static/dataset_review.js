@@ -17,6 +17,9 @@
       this.undone = [];
       this.found = null;
       this.changed = Promise.resolve();
+      this.decided = Promise.resolve();
+      this.cells = [];
+      this.reads = 0;
       this.drawn = new Map(); // rule → its chart
       this.asked = 0;
       this.counts = make("div", { class: "ds-counts", id: "dataset-counts" });
@@ -46,6 +49,7 @@
       this.shown = "waiting";
       this.undone = [];
       this.asked += 1; // an answer about another set comes too late
+      this.reads += 1;
       this.drawn = new Map();
       this.charts.replaceChildren();
     }
@@ -59,9 +63,12 @@
       if (this.fold.open) await this.rules();
     }
 
+    /** @param {number} [focus] the cell that gets the focus; without it whoever has it keeps it */
     async read(focus) {
+      const mine = ++this.reads;
       try {
         const found = await this.desk.ask("review", { set: this.desk.set(), show: this.shown, at: this.at, most: PAGE });
+        if (mine !== this.reads) return; // a later question has the later answer
         if (!this.found) this.tell("", "");
         this.found = found;
         this.at = found.at;
@@ -95,17 +102,21 @@
         return button;
       };
       this.pages.replaceChildren(turn("‹", page - 1, page > 0), make("span", {}, total ? `${this.at + 1}–${this.at + cells.length} of ${total.toLocaleString("en")}` : "none"), turn("›", page + 1, page < last));
-      this.cells = cells.map((cell, i) => this.cell(cell, i));
+      const held = this.cells.indexOf(document.activeElement); // an answer that comes late moves nobody away
+      const id = this.cells[held]?.dataset.id;
+      this.cells = cells.map((cell) => this.cell(cell));
       if (cells.length) this.sheet.replaceChildren(...this.cells);
       else this.sheet.replaceChildren(make("p", { class: "tr-empty" }, this.shown === "waiting" ? "Nothing waits for you." : "No such picture."));
       this.about.replaceChildren();
-      const chosen = this.cells[Math.min(focus ?? 0, this.cells.length - 1)];
+      const to = focus ?? (held < 0 ? undefined : held);
+      const kept = focus === undefined && id && this.cells.find((one) => one.dataset.id === id);
+      const chosen = kept || this.cells[Math.min(to ?? 0, this.cells.length - 1)];
       this.cells.forEach((one) => (one.tabIndex = one === chosen ? 0 : -1));
-      if (chosen && focus !== undefined) chosen.focus();
+      if (chosen && to !== undefined) chosen.focus();
       else if (chosen) this.tellOf(cells[this.cells.indexOf(chosen)]);
     }
 
-    cell(cell, i) {
+    cell(cell) {
       const { make } = space;
       const image = make("img", { alt: "", src: "data:image/jpeg;base64," + cell.picture });
       const mark = { accepted: "✓", flagged: "⚑", rejected: "✕" }[cell.state];
@@ -121,10 +132,11 @@
 
     async tellOf(cell) {
       const { make } = space;
+      this.told = cell;
       const acts = make("div", { class: "tr-acts" });
       const act = (words, word, reason, key) => {
         const button = make("button", { type: "button", class: "tr-button", title: `Key ${key}` }, words);
-        button.addEventListener("click", () => this.decide(cell, word, reason));
+        button.addEventListener("click", () => this.click(cell, word, reason));
         return button;
       };
       acts.append(act("Accept", "accept", "", "A"), act("Reject", "reject", "other", "R"));
@@ -152,40 +164,63 @@
       const columns = getComputedStyle(this.sheet).gridTemplateColumns.split(" ").length;
       const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
       const key = event.key.toLowerCase();
-      const cell = this.found.cells[i];
+      if (event.repeat && !by) return; // a key held down decides one picture
       if (by) this.cells[Math.max(0, Math.min(this.cells.length - 1, i + by))].focus();
       else if (event.key === "PageDown") this.turn(Math.floor(this.at / PAGE) + 1, 0);
       else if (event.key === "PageUp") this.turn(Math.floor(this.at / PAGE) - 1, 0);
-      else if (key === "a") this.decide(cell, "accept", "", i);
-      else if (key === "r") this.decide(cell, "reject", "other", i);
-      else if (key === "u") this.undo(i);
-      else if (REASONS[key]) this.decide(cell, "reject", REASONS[key], i);
+      else if (key === "a") this.press(i, "accept", "");
+      else if (key === "r") this.press(i, "reject", "other");
+      else if (key === "u") this.undo();
+      else if (REASONS[key]) this.press(i, "reject", REASONS[key]);
       else return;
       event.preventDefault();
     }
 
-    async decide(cell, word, reason, i = this.found.cells.indexOf(cell)) {
-      try {
-        await this.desk.ask("decide", { set: this.desk.set(), id: cell.id, word, reason });
-        this.undone.push({ id: cell.id, word: cell.word, reason: cell.reason });
-        this.tell("good", `${cell.id} ${word === "accept" ? "accepted" : `rejected: ${reason}`}.`);
-        await this.read(this.shown === "waiting" ? i : i + 1);
-      } catch (error) {
-        this.tell("bad", error.message);
-      }
+    /** By a key: the next picture has the focus at once, so quick keys decide one picture after the other. */
+    press(i, word, reason) {
+      const cell = this.found.cells[i];
+      this.cells[Math.min(i + 1, this.cells.length - 1)].focus();
+      this.write((...where) => this.decide(cell, word, reason, ...where));
     }
 
-    async undo(i) {
-      const last = this.undone.pop();
-      if (!last) return this.tell("", "Nothing to undo.");
-      try {
-        await this.desk.ask("decide", { set: this.desk.set(), ...last });
+    /** By a button: the next picture comes when this one is on the disk, so a second click decides no other. */
+    click(cell, word, reason) {
+      this.write(async (...where) => {
+        await this.decide(cell, word, reason, ...where);
+        const i = this.found?.cells.findIndex((one) => one.id === cell.id) ?? -1;
+        if (this.told === cell && i >= 0) return this.shown === "waiting" ? i : i + 1;
+      });
+    }
+
+    async decide(cell, word, reason, set, undone) {
+      const before = { id: cell.id, word: cell.word, reason: cell.reason };
+      await this.desk.ask("decide", { set, id: cell.id, word, reason });
+      Object.assign(cell, { word, reason });
+      undone.push(before);
+      this.tell("good", `${cell.id} ${word === "accept" ? "accepted" : `rejected: ${reason}`}.`);
+    }
+
+    undo() {
+      this.write(async (set, undone) => {
+        const last = undone.at(-1);
+        if (!last) return this.tell("", "Nothing to undo.");
+        await this.desk.ask("decide", { set, ...last });
+        undone.pop();
         this.tell("good", `${last.id} is as it was.`);
-        await this.read(i);
-      } catch (error) {
-        this.undone.push(last);
-        this.tell("bad", error.message);
-      }
+      });
+    }
+
+    /** In the order of the keys, in the set where they were pressed; `act` may give the cell that gets the focus. */
+    write(act) {
+      const [set, undone] = [this.desk.set(), this.undone];
+      this.decided = this.decided.then(async () => {
+        try {
+          const focus = await act(set, undone);
+          if (undone === this.undone) await this.read(focus); // else another set is open by now
+        } catch (error) {
+          this.tell("bad", error.message);
+        }
+      });
     }
 
     pick(value) {

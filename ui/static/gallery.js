@@ -25,6 +25,7 @@
       this.undoStack = [];
       this.first = null; // the first of two to compare
       this.asking = null; // reject was pressed: a reason may follow
+      this.acted = Promise.resolve(); // the keys pressed so far
       this.waiting = new Set(); // small pictures to fetch
       this.fill(tools, element);
       this.eyes = new IntersectionObserver((seen) => this.seen(seen), { root: this.strip, rootMargin: "200px" });
@@ -202,11 +203,11 @@
       if (button) button.focus({ preventScroll: false });
     }
 
-    step(by) {
+    async step(by) {
       const ids = this.filtered().map((entry) => entry.id);
       if (!ids.length) return;
       const at = ids.indexOf(this.chosen);
-      this.go(ids[Math.min(ids.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
+      await this.go(ids[Math.min(ids.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
     }
 
     /** @param {{state?: string, reason?: string, favourite?: boolean}} change */
@@ -229,12 +230,12 @@
       const id = this.chosen;
       if (id === null) return;
       await this.judge(id, { state, reason: "" });
-      this.ask(state === "rejected" ? id : null);
+      this.ask(state === "rejected" && id === this.chosen ? id : null);
     }
 
-    star() {
+    async star() {
       const entry = this.get(this.chosen);
-      if (entry) this.judge(entry.id, { favourite: !entry.favourite });
+      if (entry) await this.judge(entry.id, { favourite: !entry.favourite });
     }
 
     async undo() {
@@ -276,17 +277,17 @@
 
     key(event) {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const number = Number(event.key);
+      const reason = Number(event.key) - 1;
       const keys = {
         ArrowRight: () => this.step(1), ArrowLeft: () => this.step(-1),
         a: () => this.decide("accepted"), r: () => this.decide("rejected"), f: () => this.star(),
         u: () => this.undo(), c: () => this.mark(), Escape: () => this.ask(null),
       };
       const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-      const act = this.asking !== null && number >= 1 && number <= this.reasons.length ? () => this.because(number - 1) : keys[name];
+      const act = this.reasons[reason] ? () => this.because(reason) : keys[name];
       if (!act) return;
       event.preventDefault();
-      act();
+      this.acted = this.acted.then(act); // one after the other: a key is for the picture that the keys before it led to
     }
   }
 
