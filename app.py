@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         from ui.address import check_port, prepare_environment
 
         check_port(args.host, args.port)
-        prepare_environment(workspace.cache)  # before gradio is imported: it reads these once
+        prepare_environment(workspace.cache)  # before anything that imports gradio
         from ui.shell import serve
 
         serve(workspace, args.checkpoint, args.host, args.port, args.password, browser=not args.no_browser)

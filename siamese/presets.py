@@ -118,7 +118,7 @@ def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ..
         f"train_siamese.checkpoint_every={look}",  # the best step can only be one that was saved
         f"train_siamese.preview_every={look}",
         f"watch.every={look}",
-        "sampling.guidance=3",  # sampled as polyp-compact is: log 94 to 101
+        "sampling.guidance=3",  # sampled as polyp-compact is: log 94 to 103
         "sampling.guide=0.3",
         "sampling.guidance_start=0.4",
         "sampling.opening=0.2",

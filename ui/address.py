@@ -1,4 +1,4 @@
-"""Where the page is served, and what must be set before Gradio is imported."""
+"""Where the page is served, and what must be set when Gradio is imported."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from siamese.errors import MachineError
+from ui.calm import import_gradio
 
 THIS_MACHINE = "127.0.0.1,localhost,::1"
 
@@ -43,7 +44,7 @@ def check_port(host: str, port: int) -> None:
 
 
 def prepare_environment(cache: Path) -> None:
-    """Nothing leaves the machine, and temporary files stay in the workspace."""
+    """Nothing leaves the machine, temporary files stay in the workspace; Gradio, which reads it once, is imported."""
     os.environ.update(
         GRADIO_ANALYTICS_ENABLED="False",
         GRADIO_RUN_HISTORY="False",
@@ -54,6 +55,7 @@ def prepare_environment(cache: Path) -> None:
     for name in ("NO_PROXY", "no_proxy"):  # a hospital's proxy must not be asked for this machine's own page
         before = os.environ.get(name)
         os.environ[name] = f"{before},{THIS_MACHINE}" if before else THIS_MACHINE
+    import_gradio()
 
 
 def url(host: str, port: int) -> str:

@@ -6,9 +6,17 @@ import os
 import shutil
 
 FLAGS = ["--no-sandbox", "--disable-gpu"]
-NAMES = ("chromium", "chromium-browser")
+SHELL = (
+    "chromium-headless-shell"  # the same engine without windows, settings and menus: half the work for a page
+)
+WHOLE = ("chromium", "chromium-browser")
 
 
-def found() -> str | None:
-    """Path of the one named by CHROMIUM, else of the first on the path; None: Playwright's own."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+def found(whole: bool = False) -> str | None:
+    """Path of the one named by CHROMIUM, else of the first on the path; None: Playwright's own.
+
+    Args:
+        whole: with settings and a profile, as a person has it.
+    """
+    names = WHOLE if whole else (SHELL, *WHOLE)
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)

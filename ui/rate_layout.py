@@ -308,10 +308,13 @@ def _give(
 
 def _sheet(rate: Rate) -> Callable[[str | None], Any]:
     def run(name: str | None) -> Any:  # noqa: ANN401
+        if not name:
+            return gr.update(visible=False, value=None)
+        # three seconds of statistics, not for who opens the page to draw
         from siamese.study.lock import SHEET
 
-        path = rate.desk.studies.find(name).folder / SHEET if name else None
-        there = path is not None and path.is_file()
+        path = rate.desk.studies.find(name).folder / SHEET
+        there = path.is_file()
         return gr.update(visible=there, value=rate.desk.handed(path) if there else None)
 
     return run
@@ -319,9 +322,11 @@ def _sheet(rate: Rate) -> Callable[[str | None], Any]:
 
 def _counted(rate: Rate) -> Callable[[str | None], Any]:
     def run(name: str | None) -> Any:  # noqa: ANN401
+        study = rate.desk.studies.find(name) if name in rate.desk.names() else None
+        if study is None or not study.locked:
+            return gr.skip()
         from siamese.study.studies import status
 
-        study = rate.desk.studies.find(name) if name in rate.desk.names() else None
-        return rate_words.counts(status(study)) if study is not None and study.locked else gr.skip()
+        return rate_words.counts(status(study))
 
     return run

@@ -12,6 +12,7 @@ from siamese.errors import MachineError
 from siamese.workspace import Workspace
 from ui import dataset, files, rate, studio, train
 from ui.address import url
+from ui.calm import calm
 from ui.mask_canvas import STATIC
 from ui.services import Services
 
@@ -96,6 +97,7 @@ def build(services: Services) -> gr.Blocks:
             with gr.Tab("Your files", id="files", elem_id="screen-files"):
                 files.build(page, services)
     page.queue(default_concurrency_limit=16, max_size=64, api_open=False)
+    calm(page)
     return page
 
 

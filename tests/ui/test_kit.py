@@ -112,7 +112,7 @@ def votes_of(study, rater: int = 1) -> list[records.Record]:
 def own_browser(chromium: Browser, profile: Path) -> Iterator[BrowserContext]:
     """A browser with a profile on disk, as a person has one."""
     context = chromium.browser_type.launch_persistent_context(
-        str(profile), executable_path=headless.found(), args=headless.FLAGS
+        str(profile), executable_path=headless.found(whole=True), args=headless.FLAGS
     )
     try:
         yield context

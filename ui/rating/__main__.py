@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     from ui.address import prepare_environment
 
     with tempfile.TemporaryDirectory(prefix="siamese-rating-") as cache:
-        prepare_environment(Path(cache))  # before gradio is imported: it reads these once
+        prepare_environment(Path(cache))  # before anything that imports gradio
         from siamese.study.studies import Study
         from ui.rating.serving import Address, serve
 

@@ -6,6 +6,7 @@ import gradio as gr
 
 from siamese.study import pages
 from siamese.study.shown import Shown
+from ui.calm import calm
 
 TITLE = "Rating"  # until a link has opened: strangers learn nothing of the study
 
@@ -22,6 +23,7 @@ def build(shown: Shown) -> gr.Blocks:
             words=shown.texts.words.model_dump(mode="json", exclude={"kit"}),
         )
     page.queue(api_open=False)
+    calm(page)
     return page
 
 
