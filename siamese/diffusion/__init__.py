@@ -2,17 +2,23 @@
 
 import sys
 
-from diffusers.utils import import_utils, logging
+import torch
 
+# diffusers would import these for what is not used here, seven seconds at every start: pipelines, quantizers, schedules
+# and compiled graphs; and bitsandbytes, where it is installed, complains of a missing package of its own
+left_out = dict.fromkeys({"transformers", "torch._dynamo"} - sys.modules.keys())
+sys.modules.update(left_out)
+disable, torch.compiler.disable = torch.compiler.disable, lambda of=None: of or (lambda it: it)
+try:
+    from diffusers.utils import import_utils, logging
+
+    import_utils._transformers_available = False
+    import_utils._bitsandbytes_available = False
+    import_utils._scipy_available = False
+    import diffusers.hooks
+    import diffusers.quantizers  # noqa: F401 - it tries transformers whatever the above says
+finally:
+    torch.compiler.disable = disable
+    for name in left_out:
+        del sys.modules[name]
 logging.set_verbosity_error()
-# diffusers would import these for pipelines, quantizers and schedules that are not used here: five seconds at every
-# start, and bitsandbytes, where it is installed, complains of a missing package of its own
-import_utils._transformers_available = False
-import_utils._bitsandbytes_available = False
-import_utils._scipy_available = False
-if "transformers" not in sys.modules:  # its quantizers try it whatever the above says
-    sys.modules["transformers"] = None
-    try:
-        import diffusers.quantizers  # noqa: F401
-    finally:
-        del sys.modules["transformers"]

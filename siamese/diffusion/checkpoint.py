@@ -19,7 +19,7 @@ from torch import Tensor
 from siamese.data.batches import FIELDS, OUTSIDE
 from siamese.data.view import outline
 from siamese.diffusion.model import SiameseDiffusion
-from siamese.diffusion.noise import noise_schedule
+from siamese.diffusion.unset import Unset
 from siamese.errors import CheckpointError, writing
 from siamese.recipe import Recipe, parse_json
 from siamese.shipped import FILE, VIEW, find
@@ -158,7 +158,7 @@ def assemble(recipe: Recipe, tensors: dict[str, Tensor], where: str) -> SiameseD
     Raises:
         CheckpointError: `where` does not fit the recipe.
     """
-    with torch.device("meta"):
+    with Unset():
         model = SiameseDiffusion(recipe)
     try:
         model.load_state_dict(tensors, assign=True)
@@ -167,7 +167,6 @@ def assemble(recipe: Recipe, tensors: dict[str, Tensor], where: str) -> SiameseD
         raise CheckpointError(
             f"{where} does not fit its own recipe ({reason}); copy it again from its source."
         ) from None
-    model.alphas_bar = noise_schedule(recipe.diffusion).alphas_cumprod.clone()
     return model
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from siamese.counted import counted
+from siamese.diffusion.unset import Unset
 from siamese.errors import MachineError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -231,9 +232,8 @@ class _RunnableBlock:
 
     def __init__(self, device: torch.device, dtype: torch.dtype):
         generator = torch.Generator().manual_seed(0)
-        with torch.device("meta"):  # drawn from our own generator: the global one stays untouched
+        with Unset():  # drawn from our own generator: the global one stays untouched
             block = _Block()
-        block.to_empty(device="cpu")
         with torch.no_grad():
             for name, weight in block.named_parameters():
                 if weight.ndim > 1:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
-import diffusers
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -167,7 +167,7 @@ def _prepared(
             "device": loaded.model.device.type,
             "precision": precision_name(loaded.model.dtype),
             "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
+            "diffusers": version("diffusers"),
             "siamese_studio": VERSION,
             "synthetic": "yes: not a patient's picture, not for diagnosis",
         }
