@@ -19,6 +19,7 @@
       this.changed = Promise.resolve();
       this.decided = Promise.resolve();
       this.cells = [];
+      this.told = null; // the picture that is looked at
       this.reads = 0;
       this.drawn = new Map(); // rule → its chart
       this.asked = 0;
@@ -50,6 +51,7 @@
       this.undone = [];
       this.asked += 1; // an answer about another set comes too late
       this.reads += 1;
+      this.told = null;
       this.drawn = new Map();
       this.charts.replaceChildren();
     }
@@ -103,13 +105,12 @@
       };
       this.pages.replaceChildren(turn("‹", page - 1, page > 0), make("span", {}, total ? `${this.at + 1}–${this.at + cells.length} of ${total.toLocaleString("en")}` : "none"), turn("›", page + 1, page < last));
       const held = this.cells.indexOf(document.activeElement); // an answer that comes late moves nobody away
-      const id = this.cells[held]?.dataset.id;
       this.cells = cells.map((cell) => this.cell(cell));
       if (cells.length) this.sheet.replaceChildren(...this.cells);
       else this.sheet.replaceChildren(make("p", { class: "tr-empty" }, this.shown === "waiting" ? "Nothing waits for you." : "No such picture."));
       this.about.replaceChildren();
       const to = focus ?? (held < 0 ? undefined : held);
-      const kept = focus === undefined && id && this.cells.find((one) => one.dataset.id === id);
+      const kept = focus === undefined && this.told && this.cells.find((one) => one.dataset.id === this.told.id);
       const chosen = kept || this.cells[Math.min(to ?? 0, this.cells.length - 1)];
       this.cells.forEach((one) => (one.tabIndex = one === chosen ? 0 : -1));
       if (chosen && to !== undefined) chosen.focus();
