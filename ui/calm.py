@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import gradio as gr
 
-LOOK = (
-    0.02  # seconds between two looks of the queue; Gradio's own 0.001 takes a tenth of a core, day and night
-)
+LOOK = 0.02  # seconds between two looks of the queue; with Gradio's own 0.001 it takes a tenth of a core
 
 
 def calm(page: gr.Blocks) -> None:
@@ -29,7 +27,7 @@ def import_gradio() -> None:
     getfile = inspect.getfile
 
     def no_file(of: Any) -> str:  # noqa: ANN401 - as inspect has it
-        if sys._getframe(1).f_globals["__name__"] == "gradio.component_meta":
+        if sys._getframe(1).f_globals.get("__name__") == "gradio.component_meta":
             raise OSError("its stub is not wanted")
         return getfile(of)
 

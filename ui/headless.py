@@ -6,9 +6,7 @@ import os
 import shutil
 
 FLAGS = ["--no-sandbox", "--disable-gpu"]
-SHELL = (
-    "chromium-headless-shell"  # the same engine without windows, settings and menus: half the work for a page
-)
+SHELL = "chromium-headless-shell"  # the same engine without windows and menus: half the work for a page
 WHOLE = ("chromium", "chromium-browser")
 
 

@@ -335,3 +335,18 @@ def test_a_foreign_manifest_is_left_alone(tiny_checkpoint: Path, tmp_path: Path)
     assert done.returncode == 2
     assert "Line 1 of" in done.stderr
     assert (tmp_path / "manifest.jsonl").read_text() == "not ours\n"
+
+
+def test_sampling_imports_no_compiler_and_no_text_models(tiny_checkpoint):
+    code = (
+        "import sys\n"
+        "from siamese.masks import generate\n"
+        "from siamese.tasks.sample import load, pictures\n"
+        "loaded = load(sys.argv[1])\n"
+        "(one,) = pictures(loaded, generate.plausible(1, 64), (1,), steps=2)\n"
+        "assert one.image.shape == (64, 64, 3)\n"
+        "needless = {'torch._dynamo', 'sympy', 'transformers', 'scipy'} & set(sys.modules)\n"
+        "assert not needless, needless\n"
+    )
+    command = [sys.executable, "-c", code, str(tiny_checkpoint)]
+    subprocess.run(command, check=True, timeout=120, cwd=ROOT)
