@@ -8,6 +8,9 @@ PIP_ARGS ?= $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 # For another system: BUNDLE_ARGS="--platform win_amd64 --python-version 3.12 --only-binary=:all:"
 BUNDLE_ARGS ?=
 
+# Where it is set, every start of the studio compiles all of its code again: half of such a start.
+export PYTHONDONTWRITEBYTECODE :=
+
 PY := $(VENV)/bin/python
 BUNDLE := dist/siamese-studio
 # Stamps carry the checksum of the files they stand for: a change reinstalls, a second call does not.

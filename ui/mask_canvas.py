@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,13 +152,18 @@ def mask_canvas(
         view: corners (x, y) in [0,1] of the field of view to show; none: the whole square.
         elem_id: id of the element.
     """
+    drawing = {
+        "size": size,
+        "view": [list(corner) for corner in view],
+        "examples": [{"name": e.name, "runs": runs(e.mask)} for e in examples],
+    }
     return gr.HTML(
         html_template="<div class='mc'></div>",  # constant: a changed template would wipe the canvas
         js_on_load=scripts()
         + """
         window.dispatchEvent(new Event("siamese-scripts"));
         const canvas = window.SiameseMask.mount(element.querySelector(".mc"), {
-            size: props.size, view: props.view, examples: props.examples, server, token: () => props.token});
+            ...JSON.parse(props.drawing), server, token: () => props.token});
         const begin = () => { if (props.token) canvas.start(); };
         watch("token", begin);
         begin();
@@ -165,8 +171,6 @@ def mask_canvas(
         server_functions=[server_function(f) for f in functions],
         apply_default_css=False,
         elem_id=elem_id,
-        size=size,
-        examples=[{"name": e.name, "runs": runs(e.mask)} for e in examples],
-        view=[list(corner) for corner in view],
+        drawing=json.dumps(drawing),  # one text: at every event Gradio copies each number of a list by itself
         token="",
     )
