@@ -12,10 +12,11 @@ from functools import cache
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from siamese.recipe import Recipe, Stage, parse_json
+from siamese.recipe import STAGES, Recipe, Stage, parse_json
 from siamese.tasks import rehearsal
 
 GIB = 2**30
+UNREAD = ("lr", "lr_end", "warmup", "weight_decay", "clip", "ema", "checkpoint_every", "preview_every")
 USABLE = 0.92  # of a card's memory; judgement: the driver's context and gaps between blocks take the rest
 
 
@@ -54,7 +55,19 @@ class Fit:
 
 def numbers(recipe: Recipe, stage: Stage) -> tuple[dict[str, int], int]:
     """Numbers (parameters) of each part of a stage's model, and of all that the stage trains."""
-    return _numbers(recipe.json(), stage)
+    return _numbers(_read(recipe, stage).json(), stage)
+
+
+def _read(recipe: Recipe, stage: Stage) -> Recipe:
+    """What a rehearsal of `stage` reads, all else as by default: another learning rate is not rehearsed anew."""
+    blank, own = Recipe(), recipe.stage(stage)
+    same = dict.fromkeys(("batch", "accumulate"), 1)  # the bytes alive do not depend on them
+    same |= {name: getattr(blank.stage(stage), name) for name in UNREAD}
+    unread = {name: getattr(blank, name) for name in ("name", "seed", "augmentation", "watch", "sampling")}
+    others = {f"train_{other}": blank.stage(other) for other in STAGES if other != stage}
+    compute = recipe.compute.model_copy(update={"optimizer": "adamw", "workers": None})
+    own = own.model_copy(update=same)
+    return recipe.model_copy(update={**unread, **others, "compute": compute, f"train_{stage}": own})
 
 
 @cache
@@ -90,8 +103,7 @@ def saved_bytes(recipe: Recipe, stage: Stage) -> int:
 def _stage_memory(recipe: Recipe, stage: Stage, autocast: torch.dtype | None) -> Memory:
     settings, standing = recipe.stage(stage), _standing(recipe, stage)
     part = -(-settings.batch // settings.accumulate)
-    same = settings.model_copy(update={"batch": 1, "accumulate": 1})  # the bytes alive do not depend on them
-    blank = recipe.model_copy(update={f"train_{stage}": same}).json()
+    blank = _read(recipe, stage).json()
     alive = max(standing.alive, _alive(blank, stage, part, autocast, settings.accumulate > 1))
     return Memory(stage, standing.weights, standing.optimizer, standing.averages, alive)
 

@@ -13,7 +13,7 @@ from siamese import presets, recipe
 from siamese.__main__ import app
 from siamese.errors import CheckpointError, RecipeError
 from siamese.tasks import rehearsal
-from siamese.tasks.memory import GIB, USABLE, fit, memory_of
+from siamese.tasks.memory import GIB, USABLE, _alive, fit, memory_of
 from siamese.tasks.plan import advice, changes, plan
 from tests.conftest import ROOT, TINY
 
@@ -70,6 +70,13 @@ def test_settings_change_memory_as_they_should() -> None:
     assert lighter.optimizer * 4 == heavier.optimizer
     assert lighter.averages == heavier.averages > 0
     assert lighter.weights == heavier.weights
+    rehearsed = _alive.cache_info().misses
+    assert (
+        total("train_siamese.lr=1e-5", "train_siamese.ema=0", "train_base.batch=64", "sampling.steps=9")
+        < plain
+    )
+    assert total("train_siamese.lr=1e-5", "seed=4", "augmentation.zoom=1", "watch.every=5") == plain
+    assert _alive.cache_info().misses == rehearsed  # nothing of these changes what is alive
 
 
 def test_the_cheapest_settings_that_fit_are_named_and_do_fit() -> None:
