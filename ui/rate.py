@@ -66,14 +66,16 @@ class Rate:
     def open(self, name: str, request: gr.Request) -> list[Any]:
         """A page of `name` opened: the studies, what an arm can be taken from, and leave to make one.
 
-        Before that none can be made: this answer would come over what is typed into it.
+        Before that none can be made: this answer would come over what is typed into it. Where there is none yet, the
+        form of a new one stands open.
         """
         owner = self._services.enter(request, name)
         known, sources = self.desk.names(), self.desk.sources(owner)
         chosen = known[0] if known else None
         some = gr.update(choices=sources)
         there = gr.update(choices=known, value=chosen)
-        return [there, some, some, gr.update(interactive=True), *self.shown(chosen)]
+        new = gr.skip() if known else gr.update(open=True)
+        return [there, new, some, some, gr.update(interactive=True), *self.shown(chosen)]
 
     def shown(self, name: str | None) -> list[Any]:
         """Values of SHOWN for a study."""
@@ -180,15 +182,16 @@ class Rate:
         synthetic: list[str],
         *counts: float,
     ) -> list[Any]:
-        """A new study: [said, studies, *SHOWN]."""
+        """A new study, and its design instead of the form: [said, studies, form, design, *SHOWN]."""
         try:
             study = self.desk.new(
                 str(name).strip(), template, real or "", split or "", synthetic or [], counts
             )
             made = gr.update(choices=self.desk.names(), value=study.name)
-            return [rate_words.told(f"Made {study.name}."), made, *self.shown(study.name)]
+            folds = gr.update(open=False), gr.update(open=True)
+            return [rate_words.told(f"Made {study.name}."), made, *folds, *self.shown(study.name)]
         except Exception as error:  # noqa: BLE001 - as above
-            return [rate_words.told(sentence(error), bad=True), gr.skip(), *[gr.skip()] * len(SHOWN)]
+            return [rate_words.told(sentence(error), bad=True), *[gr.skip()] * (3 + len(SHOWN))]
 
     def prepare(self, name: str | None, *form: Any) -> Iterator[list[Any]]:  # noqa: ANN401
         """Prepare the pictures, said step by step: [said, *SHOWN]."""

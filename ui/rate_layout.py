@@ -45,7 +45,7 @@ def lay_out(p: _Page) -> None:
             at["study"] = gr.Dropdown(label="Study", choices=[], elem_id="rate-study")
             at["steps"] = gr.HTML(elem_id="rate-steps")
         at["said"] = gr.HTML(elem_id="rate-said")
-        with gr.Accordion("New study", open=False, elem_id="rate-new"):
+        with gr.Accordion("New study", open=False, elem_id="rate-new") as at["new"]:
             choices = [(one.about, one.key) for one in TEMPLATES.values()]
             at["template"] = gr.Radio(choices, value=choices[0][1], label="What do you want to know?")
             with gr.Row():
@@ -114,7 +114,7 @@ def lay_out(p: _Page) -> None:
 
 
 def _design(at: dict[str, Any]) -> None:
-    with gr.Accordion("1 · Design", open=False, elem_id="rate-1"):
+    with gr.Accordion("1 · Design", open=False, elem_id="rate-1") as at["design"]:
         at["cost"] = gr.HTML(elem_id="rate-cost")
         for keys in (
             ("title", "organiser", "texts.contact"),
@@ -220,12 +220,12 @@ def wire(page: gr.Blocks, rate: Rate, p: _Page, who: str | None) -> None:
     shown = [p.at[name] for name in SHOWN]
     outputs, desk = [p.said, *shown], rate.desk
     name = gr.Textbox(visible=False)
-    page.load(rate.open, name, [p.study, p.real, p.synthetic, p.make, *shown], js=who, **QUIET)
+    page.load(rate.open, name, [p.study, p.new, p.real, p.synthetic, p.make, *shown], js=who, **QUIET)
     p.study.input(lambda one: ["", *rate.shown(one)], p.study, outputs, **QUIET)
     p.make.click(
         rate.make,
         [name, p.at["name"], p.template, p.real, p.split, p.synthetic, p.n_per_arm, p.n_raters],
-        [p.said, p.study, *shown],
+        [p.said, p.study, p.new, p.design, *shown],
         **QUIET,
     )
 

@@ -55,8 +55,7 @@ def begin(page: Page) -> None:
     """A study of five and five pictures for two raters."""
     page.get_by_role("tab", name="Rate").click()
     expect(page.locator("#rate-steps")).to_contain_text("Make a study")
-    fold(page, "New study")
-    typed(page, "rate-name", "first")
+    typed(page, "rate-name", "first")  # there is no study yet: its form stands open
     typed(page, "rate-n", "5")
     typed(page, "rate-raters", "2")
     for field, folder in (("rate-real", "ward"), ("rate-synthetic", "made")):
@@ -65,12 +64,11 @@ def begin(page: Page) -> None:
     page.keyboard.press("Escape")
     page.locator("#rate-make").click()
     said(page, "Made first.")
-    fold(page, "New study")
+    expect(page.locator("#rate-name")).to_be_hidden()
 
 
 def describe(page: Page) -> None:
     """What a lock asks for."""
-    fold(page, "1 · Design")
     expect(page.locator("#rate-pools textarea")).to_have_value(re.compile("real:"))  # the form is filled in
     typed(page, "rate-f-organiser", "A. Example")
     fold(page, "All settings and texts")
