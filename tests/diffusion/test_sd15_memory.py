@@ -100,7 +100,6 @@ linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the p
 
 
 @linux
-@pytest.mark.soak
 def test_a_quarter_of_the_widths_stays_within_the_bound(tmp_path: Path) -> None:
     settings = recipe.read(SHIPPED, QUARTER)
     write_whole(tmp_path / "whole.safetensors", settings, len(vocabulary()))
