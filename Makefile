@@ -8,7 +8,7 @@ PIP_ARGS ?= $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 # For another system: BUNDLE_ARGS="--platform win_amd64 --python-version 3.12 --only-binary=:all:"
 BUNDLE_ARGS ?=
 
-# Where it is set, every start of the studio compiles all of its code again: half of such a start.
+# Where it is set, every process compiles all of the house's code again: a third of the time of `make test`.
 export PYTHONDONTWRITEBYTECODE :=
 
 PY := $(VENV)/bin/python
