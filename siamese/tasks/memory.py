@@ -16,6 +16,7 @@ from siamese.recipe import STAGES, Recipe, Stage, parse_json
 from siamese.tasks import rehearsal
 
 GIB = 2**30
+# Settings of a stage that change nothing of what is alive in its step.
 UNREAD = ("lr", "lr_end", "warmup", "weight_decay", "clip", "ema", "checkpoint_every", "preview_every")
 USABLE = 0.92  # of a card's memory; judgement: the driver's context and gaps between blocks take the rest
 
@@ -55,18 +56,18 @@ class Fit:
 
 def numbers(recipe: Recipe, stage: Stage) -> tuple[dict[str, int], int]:
     """Numbers (parameters) of each part of a stage's model, and of all that the stage trains."""
-    return _numbers(_read(recipe, stage).json(), stage)
+    return _numbers(_rehearsed(recipe, stage).json(), stage)
 
 
-def _read(recipe: Recipe, stage: Stage) -> Recipe:
-    """What a rehearsal of `stage` reads, all else as by default: another learning rate is not rehearsed anew."""
-    blank, own = Recipe(), recipe.stage(stage)
-    same = dict.fromkeys(("batch", "accumulate"), 1)  # the bytes alive do not depend on them
-    same |= {name: getattr(blank.stage(stage), name) for name in UNREAD}
+def _rehearsed(recipe: Recipe, stage: Stage) -> Recipe:
+    """The recipe with all that no rehearsal of `stage` reads as by default: another learning rate makes none anew."""
+    blank = Recipe()
+    same = {name: getattr(blank.stage(stage), name) for name in UNREAD}
+    same |= {"batch": 1, "accumulate": 1}  # how many pictures are computed together is said apart
     unread = {name: getattr(blank, name) for name in ("name", "seed", "augmentation", "watch", "sampling")}
     others = {f"train_{other}": blank.stage(other) for other in STAGES if other != stage}
     compute = recipe.compute.model_copy(update={"optimizer": "adamw", "workers": None})
-    own = own.model_copy(update=same)
+    own = recipe.stage(stage).model_copy(update=same)
     return recipe.model_copy(update={**unread, **others, "compute": compute, f"train_{stage}": own})
 
 
@@ -103,7 +104,7 @@ def saved_bytes(recipe: Recipe, stage: Stage) -> int:
 def _stage_memory(recipe: Recipe, stage: Stage, autocast: torch.dtype | None) -> Memory:
     settings, standing = recipe.stage(stage), _standing(recipe, stage)
     part = -(-settings.batch // settings.accumulate)
-    blank = _read(recipe, stage).json()
+    blank = _rehearsed(recipe, stage).json()
     alive = max(standing.alive, _alive(blank, stage, part, autocast, settings.accumulate > 1))
     return Memory(stage, standing.weights, standing.optimizer, standing.averages, alive)
 
