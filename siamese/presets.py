@@ -118,18 +118,20 @@ def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ..
         f"train_siamese.checkpoint_every={look}",  # the best step can only be one that was saved
         f"train_siamese.preview_every={look}",
         f"watch.every={look}",
-        "sampling.guidance=3",  # sampled as polyp-compact is: log 94 to 103
+        "sampling.guidance=3",  # sampled as polyp-compact is: log 94 to 103, 121
         "sampling.guide=0.3",
         "sampling.guidance_start=0.4",
         "sampling.opening=0.2",
         "sampling.early=1",
         "sampling.closeup=0.05",
-        "sampling.detail_steps=12",
+        "sampling.steps=24",
+        "sampling.spacing=snr",
+        "sampling.detail_steps=6",
         "sampling.detail_noise=0",
         "sampling.detail_strength=1.6",
         "sampling.detail_floor=0.2",
         "sampling.eta=0.5",
-        "sampling.s_noise=1.02",
+        "sampling.s_noise=1.03",
     )
 
 

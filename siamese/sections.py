@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 FACTOR = 4  # detail: its guide has a pixel for so many by so many of the picture
 PATCH = 4  # detail: pixel-unshuffle before the first convolution
 Sampler = Literal["sde", "dpm", "ddim"]
+Spacing = Literal["time", "snr"]
 SAMPLERS = "DPM-Solver++ 2M as a stochastic equation, as an ordinary one, or DDIM with eta 0 (the paper's)"
 
 
@@ -342,7 +343,7 @@ class SamplingRecipe(Settings):
         description="how far away from what the guide paints (autoguidance), where there is one",
     )
     guidance_start: float = Field(
-        0.0, ge=0, lt=1, description="first share of the steps without guidance and guide"
+        0.0, ge=0, lt=1, description="first share of the way, in time, without guidance and guide"
     )
     opening: float = Field(0.0, ge=0, le=1, description="guidance above 1 before that, in parts of the later")
     early: float = Field(
@@ -358,6 +359,9 @@ class SamplingRecipe(Settings):
         description="lesions of a smaller radius, parts of the side, are painted enlarged; 0: none",
     )
     steps: int = Field(40, ge=1, le=1000, description="sampling steps")
+    spacing: Spacing = Field(
+        "time", description="steps of the stochastic sampler and the detail even in time, or in log SNR (needs fewer)"
+    )
     eta: float = Field(
         1.0, ge=0, le=1, description="share of fresh noise in each step of the stochastic sampler"
     )

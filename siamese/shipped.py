@@ -45,11 +45,21 @@ def field_of_view(checkpoint: str | Path) -> list[tuple[float, float]]:
 
 def guidance(checkpoint: str | Path) -> float | None:
     """The guidance a checkpoint was tuned for, from the header of its file; None where it says none."""
+    return _sampling(checkpoint, "guidance", 0, 15)
+
+
+def steps(checkpoint: str | Path) -> int | None:
+    """The sampling steps a checkpoint was tuned for, from the header of its file; None where it says none."""
+    found = _sampling(checkpoint, "steps", 1, 1000)
+    return None if found is None else int(found)
+
+
+def _sampling(checkpoint: str | Path, name: str, least: float, most: float) -> float | None:
     try:
-        found = float(_recipe(checkpoint)["sampling"]["guidance"])
+        found = float(_recipe(checkpoint)["sampling"][name])
     except (ValueError, TypeError, KeyError):
         return None
-    return found if 0 <= found <= 15 else None
+    return found if least <= found <= most else None
 
 
 def takes_prompts(checkpoint: str | Path) -> bool:

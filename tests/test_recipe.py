@@ -71,14 +71,14 @@ def test_only_sampling_can_be_changed_after_training() -> None:
         recipe.changed(read, ["seed=3"], only="sampling")
 
 
-def test_guidance_is_read_from_a_header_without_weights(tmp_path: Path) -> None:
+def test_guidance_and_steps_are_read_from_a_header_without_weights(tmp_path: Path) -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
-    metadata = {"recipe": recipe.read(TINY, ["sampling.guidance=3.5"]).json()}
+    metadata = {"recipe": recipe.read(TINY, ["sampling.guidance=3.5", "sampling.steps=30"]).json()}
     save_file({"x": np.zeros(1, np.float32)}, tmp_path / FILE, metadata)
-    assert shipped.guidance(tmp_path) == 3.5
+    assert (shipped.guidance(tmp_path), shipped.steps(tmp_path)) == (3.5, 30)
     (tmp_path / FILE).write_bytes(b"\xff" * 64)
-    assert shipped.guidance(tmp_path) is None
+    assert shipped.guidance(tmp_path) is None and shipped.steps(tmp_path) is None
     assert shipped.guidance("nowhere") is None
-    assert shipped.guidance("polyp-compact") == 3
+    assert (shipped.guidance("polyp-compact"), shipped.steps("polyp-compact")) == (3, 24)

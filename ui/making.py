@@ -83,6 +83,7 @@ class Studio:
         self.services = services
         self.examples = examples(ASSETS / "masks")
         self.view, self.tuned = model_line.view(services), model_line.tuned(services)
+        self.tuned_steps = model_line.steps(services)
         first = self.examples[0].mask if self.examples else Mask(np.zeros((SIZE, SIZE), np.uint8))
         self.first = first
         self.drafts = Drafts(

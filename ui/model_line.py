@@ -11,7 +11,7 @@ from ui.mask_canvas import server_function
 from ui.services import LOADING, Services
 from ui.training_runs import model_of
 
-GUIDANCE = 2.0  # where the checkpoint does not say what it was tuned for
+GUIDANCE, STEPS = 2.0, 40  # where the checkpoint does not say what it was tuned for
 
 
 def view(services: Services) -> list[tuple[float, float]]:
@@ -25,13 +25,18 @@ def tuned(services: Services) -> float:
     return GUIDANCE if found is None else found
 
 
+def steps(services: Services) -> int:
+    """The sampling steps that the model in use was tuned for."""
+    return shipped.steps(services.model.checkpoint) or STEPS
+
+
 def takes_prompts(services: Services) -> bool:
     """Does the model in use understand words?"""
     return shipped.takes_prompts(services.model.checkpoint)
 
 
 def asked(services: Services) -> Callable[[dict], dict]:
-    """The server function `model`: {ok, state, text, notice, view, guidance, prompts}."""
+    """The server function `model`: {ok, state, text, notice, view, guidance, steps, prompts}."""
 
     def model(payload: dict) -> dict:
         services.identity.owner(payload.get("token"))
@@ -44,20 +49,20 @@ def asked(services: Services) -> Callable[[dict], dict]:
         if found["away"]:
             text += f" The Train screen leads back to {found['home']}."
         told = {"ok": True, "state": found["state"], "text": text, "notice": found["notice"]}
-        told |= {"view": view(services), "guidance": tuned(services)}
+        told |= {"view": view(services), "guidance": tuned(services), "steps": steps(services)}
         return told | {"prompts": takes_prompts(services)}
 
     return model
 
 
 def model_line(services: Services) -> gr.HTML:
-    """The line as a component; its event `switched` comes when another guidance should be the default."""
+    """The line as a component; its event `switched` comes when other settings should be the default."""
     return gr.HTML(
         html_template="<p class='machine' data-state='loading' role='status'></p>",
         js_on_load="""
         const mount = () => {
             const line = window.SiameseMask.modelLine(element.querySelector(".machine"), {
-                server, token: () => props.token, view: props.view, guidance: props.guidance,
+                server, token: () => props.token, view: props.view, guidance: props.guidance, steps: props.steps,
                 switched: () => trigger("switched")});
             const begin = () => { if (props.token) line.start(); };
             watch("token", begin);
@@ -72,4 +77,5 @@ def model_line(services: Services) -> gr.HTML:
         token="",
         view=[list(corner) for corner in view(services)],
         guidance=tuned(services),
+        steps=steps(services),
     )

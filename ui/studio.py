@@ -13,7 +13,7 @@ from ui.pictures import live_switch, picture_panel
 from ui.services import Services
 from ui.settings import FEWEST_COLUMNS, GUIDANCES, HIGHEST_GUIDANCE, LONGEST_PROMPT, MOST, MOST_COLUMNS
 
-QUALITIES = {"quick": (10, "sde"), "standard": (40, "sde"), "fine": (100, "sde"), "paper": (50, "ddim")}
+QUALITIES = {"quick": (10, "sde"), "standard": (None, "sde"), "fine": (100, "sde"), "paper": (50, "ddim")}
 STATUS = (
     "<div id='status' class='st' role='status' data-state='${value.state}'>"
     "<span class='st-text'>${value.text}</span>"
@@ -24,9 +24,17 @@ DRAW = "all[0] = Math.floor(Math.random() * 2147483647);"
 SEED = f"async (...all) => {{ if (all[1] === {json.dumps(RANDOM)}) {DRAW} {FLUSHED}"
 ANOTHER = f"async (...all) => {{ {DRAW} {FLUSHED}"
 STORED = f"async (...all) => {{ {FLUSHED}"
-ADOPTED = """() => { const all = %s; const s = window.SiameseMask.adopted;
-    const quality = Object.keys(all).find((k) => all[k][0] === s.steps && all[k][1] === s.sampler) || null;
-    return [s.seed, s.guidance, s.steps, s.sampler, s.corner_box, s.prompt, quality, "same"]; }"""
+TABLE = (  # steps and sampler by quality; standard: the steps that the model was tuned for
+    f"Object.fromEntries(Object.entries({json.dumps(QUALITIES)})"
+    ".map(([name, [steps, sampler]]) => [name, [steps ?? window.SiameseMask.tuned.steps, sampler]]))"
+)
+FIND = f"""(steps, sampler) => {{ const all = {TABLE};
+    return Object.keys(all).find((k) => all[k][0] === steps && all[k][1] === sampler) || null; }}"""
+SWITCHED = """(quality, steps) => { const tuned = window.SiameseMask.tuned;
+    return [tuned.guidance, quality === "standard" ? tuned.steps : steps]; }"""
+ADOPTED = f"""() => {{ const s = window.SiameseMask.adopted;
+    const quality = ({FIND})(s.steps, s.sampler);
+    return [s.seed, s.guidance, s.steps, s.sampler, s.corner_box, s.prompt, quality, "same"]; }}"""
 
 TOGGLE = """
 const button = element.querySelector("button");
@@ -125,7 +133,7 @@ def build(page: gr.Blocks, services: Services) -> None:
             with gr.Column(elem_id="details", elem_classes="fold"):
                 _fold("Details", "details-body")
                 with gr.Column(elem_id="details-body", elem_classes="fold-body"):
-                    steps = gr.Number(QUALITIES["standard"][0], precision=0, label="Steps", elem_id="steps")
+                    steps = gr.Number(studio.tuned_steps, precision=0, label="Steps", elem_id="steps")
                     sampler = gr.Radio(
                         [("DPM-Solver++ SDE", "sde"), ("DPM-Solver++", "dpm"), ("DDIM", "ddim")],
                         value=QUALITIES["standard"][1],
@@ -134,17 +142,12 @@ def build(page: gr.Blocks, services: Services) -> None:
                     )
             revision = gr.Number(visible=False)
     line_below = model_line.model_line(services)
-    line_below.switched(None, None, guidance, js="() => window.SiameseMask.tuned", show_progress="hidden")
-    table = json.dumps(QUALITIES)
-    quality.input(None, quality, [steps, sampler], js=f"(name) => ({table})[name]", show_progress="hidden")
-    find = (
-        f"(steps, sampler) => {{ const all = {table};"
-        " return Object.keys(all).find((k) => all[k][0] === steps && all[k][1] === sampler) || null; }"
-    )
+    line_below.switched(None, [quality, steps], [guidance, steps], js=SWITCHED, show_progress="hidden")
+    quality.input(None, quality, [steps, sampler], js=f"(name) => ({TABLE})[name]", show_progress="hidden")
     for setting in (steps, sampler):
-        setting.input(None, [steps, sampler], quality, js=find, show_progress="hidden")
+        setting.input(None, [steps, sampler], quality, js=FIND, show_progress="hidden")
     adopted = [seed, guidance, steps, sampler, corner_box, words, quality, mode]
-    panel.adopt(None, None, adopted, js=ADOPTED % table, show_progress="hidden")
+    panel.adopt(None, None, adopted, js=ADOPTED, show_progress="hidden")
 
     outputs = [seed, line, panel, generate, another, make_sheet, stop]
     making = {

@@ -79,7 +79,7 @@ class Pictures(Settings):
     guidance: float | None = Field(
         None, ge=0, le=15, description="guidance on the mask; none: each checkpoint's default"
     )
-    steps: int = Field(40, ge=1, le=1000, description="sampling steps")
+    steps: int | None = Field(None, ge=1, le=1000, description="sampling steps; none: each checkpoint's own")
     sampler: Sampler = Field("sde", description=SAMPLERS)
     style: str | None = Field(None, description="style token; none: each checkpoint's default")
     seed: int = Field(

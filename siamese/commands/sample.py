@@ -23,7 +23,7 @@ def sample(
     checkpoint: Annotated[str, typer.Option(help="a shipped name or a folder")] = "polyp-compact",
     seeds: Annotated[str, typer.Option(help="comma-separated whole numbers, one picture each")] = "1",
     guidance: Annotated[float | None, typer.Option(min=0, max=15, help="guidance on the mask")] = None,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="sampling steps")] = 40,
+    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="sampling steps")] = None,
     sampler: Annotated[Sampler, typer.Option(help=SAMPLERS)] = "sde",
     style: Annotated[str | None, typer.Option(help="style of a training set")] = None,
     prompt: Annotated[

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from siamese.diffusion.noise import noise_schedule
 from siamese.diffusion.sampler import dpm_solver
-from siamese.sections import FACTOR, PATCH, DiffusionRecipe
+from siamese.sections import FACTOR, PATCH, DiffusionRecipe, Spacing
 
 MARGIN = 2  # pixels of the guide that bicubic interpolation sees beside the one it is at
 NOISIEST = 0.06  # largest SD of noise on the guide in training, in units of x
@@ -25,6 +25,7 @@ WHITENING = 0.5  # power of a component's SD that it is divided by: 0 leaves it,
 SCHEDULE = DiffusionRecipe(prediction="v", schedule="cosine", zero_terminal_snr=True)
 FAINTEST = 2 / 255 / 12**0.5  # SD of rounding to whole grey levels, in units of x: no component counts as fainter
 TIME_WIDTH = 128
+SPAN = -3.5, 2.5  # half the log of α²/σ² at the first and the last time of steps spaced by SNR: log 120
 KEY = 0xDE7A_1000_DE7A  # keeps these draws apart from the start noise of the same seed
 
 
@@ -152,6 +153,7 @@ class Detail(nn.Module):
         steps: int,
         strength: float = 1.0,
         floor: float = 0.0,
+        spacing: Spacing = "time",
     ) -> Tensor:
         """Sample what is finer than the guide of x.
 
@@ -163,6 +165,7 @@ class Detail(nn.Module):
             steps: of DPM-Solver++ 2M.
             strength: factor on what is added.
             floor: root mean square of a block's components, 1 on average where it was fitted, at which half is added.
+            spacing: steps even in time, or in log SNR between the ends of SPAN.
         Returns: (B,3,S,S) float32, not clamped.
         """
         small = reduced(x.float())
@@ -179,7 +182,7 @@ class Detail(nn.Module):
         def predict(r_t: Tensor, t: Tensor, _: float) -> Tensor:
             return self(r_t.to(dtype), t, seen, place, levels)
 
-        *_, r_0 = dpm_solver(predict, r_T, SCHEDULE, steps)
+        *_, r_0 = dpm_solver(predict, r_T, SCHEDULE, steps, SPAN if spacing == "snr" else None)
         return self.added(strength * above(r_0, floor), guide)
 
 

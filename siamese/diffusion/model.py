@@ -364,7 +364,7 @@ class SiameseDiffusion(nn.Module):
         steps = sampling.detail_steps if detail_steps is None else detail_steps
         if detail is None or not detail.fitted or seeds is None or steps == 0:
             return x
-        how = sampling.detail_noise, steps, sampling.detail_strength, sampling.detail_floor
+        how = sampling.detail_noise, steps, sampling.detail_strength, sampling.detail_floor, sampling.spacing
         return detail.draw(x, hint, seeds, *how).clamp(-1, 1)
 
     def sampling_context(self, style: Tensor, corner_box: bool = False) -> Tensor:

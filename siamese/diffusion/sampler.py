@@ -1,7 +1,8 @@
 """Samplers: functions over `predict`, with diffusers' schedulers inside; each yields running estimates of z_0.
 
 `predict(z_t, t, done)` returns the network's prediction for z_t (B,C,h,w) at t (B,); `done` in [0,1) is the share of
-steps already taken. The last estimate is the result. Deterministic: all randomness is in z_T, and in `sde` in the seeds.
+the way in time already gone. The last estimate is the result. Deterministic: all randomness is in z_T, and in `sde` in
+the seeds.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
 
 from siamese.diffusion.noise import BETAS, PREDICTIONS, TIMESTEPS, alpha_sigma, noise_schedule, target, to_z_0
-from siamese.sections import DiffusionRecipe, Sampler
+from siamese.sections import DiffusionRecipe, Sampler, Spacing
 
 Predict = Callable[[Tensor, Tensor, float], Tensor]
 
 CELLS = 200  # of time, each with its noise in `sde`; up to so many steps see the same noise
+SPAN = -5.0, 3.0  # half the log of α²/σ² at the first and the last time of `sde` spaced by SNR: log 121
 KEY = 0x5DE_1000_5DE  # keeps the noise on the way apart from the start noise of the same seed
 
 
@@ -39,9 +41,11 @@ def ddim(predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int) -> 
     return _run(noise_schedule(recipe), predict, z_T, recipe, steps)
 
 
-def dpm_solver(predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int) -> Iterator[Tensor]:
-    """DPM-Solver++ 2M (Lu et al. 2022), for few steps. Arguments and yields as `ddim`."""
-    return _run(_multistep(recipe), predict, z_T, recipe, steps)
+def dpm_solver(
+    predict: Predict, z_T: Tensor, recipe: DiffusionRecipe, steps: int, span: tuple[float, float] | None = None
+) -> Iterator[Tensor]:
+    """DPM-Solver++ 2M (Lu et al. 2022), for few steps. Arguments and yields as `ddim`; span: as of `_ends`."""
+    return _run(_multistep(recipe), predict, z_T, recipe, steps, span)
 
 
 class FreshNoise(NamedTuple):
@@ -64,19 +68,20 @@ def sde(
     steps: int,
     seeds: Sequence[int],
     fresh: FreshNoise = FreshNoise(),  # noqa: B008
+    spacing: Spacing = "time",
 ) -> Iterator[Tensor]:
     """DPM-Solver++ 2M as a stochastic equation (Lu et al. 2022): fresh noise at each step undoes what was erred before.
 
     With η below 1 less of it is fresh, z_s = σ_s/σ_t e^(−ηh) z_t + α_s (1 − e^(−h−ηh)) D + σ_s √(1 − e^(−2ηh)) ε, h the
     step in half the log of α²/σ² and D the second-order estimate of z_0. The noise is one Brownian path for each seed,
     whatever the steps up to CELLS: few steps paint about what many paint. Arguments and yields as `ddim`; seeds: one a
-    picture.
+    picture; spacing: `snr` takes more of the steps where most of the picture is decided, in the middle of λ.
     """
     cells = CELLS if steps <= CELLS else TIMESTEPS
-    ends = [cells * (steps - k) // steps for k in range(steps + 1)]
     alphas_bar = _multistep(recipe).alphas_cumprod.to(z_T.device)
     bars = alphas_bar[[TIMESTEPS * cell // cells - 1 for cell in range(1, cells + 1)]].double().cpu()
     half_snr = 0.5 * torch.log(bars / (1 - bars))  # lambda at the noisy end of each cell
+    ends = _ends(half_snr, steps, SPAN if spacing == "snr" else None)
     noises = [torch.Generator().manual_seed(seed ^ KEY) for seed in seeds]
     path = torch.stack([torch.randn((cells, *z_T.shape[1:]), generator=g) for g in noises])
 
@@ -90,7 +95,8 @@ def sde(
     z_t, before, h_before = z_T, z_T, 0.0
     for k, (last, first) in enumerate(zip(ends, ends[1:], strict=False)):
         t = torch.full((len(z_t),), TIMESTEPS * last // cells - 1, device=z_t.device)
-        estimate = to_z_0(predict(z_t, t, k / steps).float(), z_t, t, alphas_bar, recipe.prediction)
+        done = k / steps if spacing == "time" else 1 - last / cells
+        estimate = to_z_0(predict(z_t, t, done).float(), z_t, t, alphas_bar, recipe.prediction)
         yield estimate
         if first == 0:
             return
@@ -101,8 +107,27 @@ def sde(
         z_t = kept * z_t - alpha * math.expm1(-(1 + fresh.eta) * h) * second
         if fresh.eta > 0:
             sd = sigma * math.sqrt(-math.expm1(-2 * fresh.eta * h))
-            z_t = z_t + (fresh.s_noise if k / steps < fresh.until else 1.0) * sd * on_the_way(first, last)
+            z_t = z_t + (fresh.s_noise if done < fresh.until else 1.0) * sd * on_the_way(first, last)
         before, h_before = estimate, h
+
+
+def _ends(half_snr: Tensor, steps: int, span: tuple[float, float] | None) -> list[int]:
+    """Where each of the steps over (N,) cells begins, from N down to 0 at last.
+
+    Args:
+        half_snr: (N,) λ, half the log of α²/σ², at the noisy end of each cell.
+        span: λ at the first and the last time, as far as the schedule goes, between which the times are even in λ (Lu
+            et al. 2022, §4); the first step begins at N all the same. None: even in time.
+    """
+    cells = len(half_snr)
+    if span is None:
+        return [cells * (steps - k) // steps for k in range(steps + 1)]
+    wanted = torch.linspace(max(span[0], float(half_snr[-1])), span[1], steps, dtype=half_snr.dtype)
+    near = (half_snr - wanted[:, None]).abs().argmin(dim=1) + 1
+    ends = [cells]
+    for k in range(1, steps):
+        ends.append(min(ends[-1] - 1, max(int(near[k]), steps - k)))
+    return [*ends, 0]
 
 
 def _multistep(recipe: DiffusionRecipe) -> DPMSolverMultistepScheduler:
@@ -129,10 +154,11 @@ def run(
     steps: int,
     seeds: Sequence[int],
     fresh: FreshNoise = FreshNoise(),  # noqa: B008
+    spacing: Spacing = "time",
 ) -> Iterator[Tensor]:
-    """The sampler of that name; arguments and yields as `sde`."""
+    """The sampler of that name; arguments and yields as `sde`. Only `sde` heeds `spacing`."""
     if name == "sde":
-        return sde(predict, z_T, recipe, steps, seeds, fresh)
+        return sde(predict, z_T, recipe, steps, seeds, fresh, spacing)
     return {"ddim": ddim, "dpm": dpm_solver}[name](predict, z_T, recipe, steps)
 
 
@@ -162,8 +188,14 @@ def _run(
     z_T: Tensor,
     recipe: DiffusionRecipe,
     steps: int,
+    span: tuple[float, float] | None = None,
 ) -> Iterator[Tensor]:
-    scheduler.set_timesteps(steps)
+    if span is None:
+        scheduler.set_timesteps(steps)
+    else:
+        bars = scheduler.alphas_cumprod
+        ends = _ends(0.5 * torch.log(bars / (1 - bars)), steps, span)
+        scheduler.set_timesteps(timesteps=[end - 1 for end in ends[:-1]])
     alphas_bar = scheduler.alphas_cumprod.to(z_T.device)
     z_t = z_T
     count = len(scheduler.timesteps)

@@ -270,9 +270,7 @@ def _synthesize(
     images, begun = np.empty((len(seeds[0]), *masks.shape, 3), np.uint8), time.monotonic()
     outside = np.empty(images.shape[:-1], bool)
     for n, labels in enumerate(masks):
-        ask = SampleRequest(
-            seeds=seeds[n], guidance=guidance, steps=recipe.sampling.steps, batch=len(seeds[n])
-        )
+        ask = SampleRequest(seeds=seeds[n], guidance=guidance, batch=len(seeds[n]))
         results = (e for e in sample(loaded, Mask(labels), ask) if isinstance(e, SampleResult))
         for k, result in enumerate(results):
             images[k, n] = result.image

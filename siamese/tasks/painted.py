@@ -35,5 +35,5 @@ def painted(
     early = Early.of(masks, recipe.latent_size, device)
     predict = predictor(model.dhi(hint), model.guided_context(styles), frame, early)
     z_T = start_noise(seeds, shape).to(device)
-    *_, z_0 = sde(predict, z_T, recipe.diffusion, STEPS, seeds, model.fresh_noise)
+    *_, z_0 = sde(predict, z_T, recipe.diffusion, STEPS, seeds, model.fresh_noise, recipe.sampling.spacing)
     return batches.to_images(model.decode(z_0, hint, seeds))

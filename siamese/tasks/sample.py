@@ -51,7 +51,9 @@ class SampleRequest(BaseModel):
     guidance: float | None = Field(
         None, ge=0, le=15, description="guidance on the mask; none: the checkpoint's default"
     )
-    steps: int = Field(40, ge=1, le=1000, description="sampling steps")
+    steps: int | None = Field(
+        None, ge=1, le=1000, description="sampling steps; none: those the checkpoint was tuned for"
+    )
     sampler: Sampler = Field("sde", description=SAMPLERS)
     style: str | None = Field(None, description="style token; none: the checkpoint's default")
     prompt: str | None = Field(
@@ -146,6 +148,7 @@ def _prepared(
 ) -> tuple[_Painting, list[Mask], list[Facts]]:
     """What the pictures are computed from, the masks at the model's size, and the facts of each but its seed."""
     recipe = loaded.model.recipe
+    request = request.model_copy(update={"steps": request.steps or recipe.sampling.steps})
     style = _style(loaded, request.style)
     words = _words(loaded, request.prompt)
     for seed in request.seeds:
@@ -277,8 +280,8 @@ class _Painting:
         predict = model.predictor(hint, context, frame, early.expand(n), self.guidance)
         z_T = start_noise(seeds, self.shape).to(model.device)
         said = predict if known is None else pinned(predict, *known, model.recipe.diffusion)
-        recipe = model.recipe.diffusion
-        yield from run(request.sampler, said, z_T, recipe, request.steps, seeds, model.fresh_noise)
+        recipe, spacing = model.recipe.diffusion, model.recipe.sampling.spacing
+        yield from run(request.sampler, said, z_T, recipe, request.steps, seeds, model.fresh_noise, spacing)
 
     def _close_up(
         self, x: Tensor, seeds: Sequence[int], views: Sequence[np.ndarray], turn: int
@@ -364,7 +367,7 @@ def pictures(
     mask: Mask | str | Path,
     seeds: Sequence[int] = (1,),
     guidance: float | None = None,
-    steps: int = 40,
+    steps: int | None = None,
     sampler: Sampler = "sde",
     prompt: str | None = None,
 ) -> Iterator[SampleResult]:

@@ -103,7 +103,7 @@ def main() -> None:
     mask, small = (Mask.read(EXAMPLES / name) for name in ("1-sessile-round.png", "5-small.png"))
     recipe = ours.model.recipe
 
-    def pictures(steps: int, sampler: str, count: int = 1, of: Mask = mask) -> Callable[[], object]:
+    def pictures(steps: int | None, sampler: str, count: int = 1, of: Mask = mask) -> Callable[[], object]:
         request = SampleRequest(seeds=tuple(range(count)), steps=steps, sampler=sampler, batch=4)
         return lambda: list(sample(ours, of, request))
 
@@ -118,10 +118,10 @@ def main() -> None:
         step = median_seconds(lambda: ours.model.predict_noise(*given_step), 20, device)
         decode = median_seconds(lambda: ours.model.decode(z, None, [1]), 20, device)
     with Peak() as peak_ours:
-        standard = median_seconds(pictures(40, "sde"), given.rounds, device)
+        standard = median_seconds(pictures(None, "sde"), given.rounds, device)
     ddim = median_seconds(pictures(50, "ddim"), given.rounds, device)
-    enlarged = median_seconds(pictures(40, "sde", of=small), given.rounds, device)
-    four = median_seconds(pictures(40, "sde", 4), given.rounds, device) / 4
+    enlarged = median_seconds(pictures(None, "sde", of=small), given.rounds, device)
+    four = median_seconds(pictures(None, "sde", 4), given.rounds, device) / 4
     with Peak() as peak_plain:
         textbook = median_seconds(lambda: plain_way(plain, mask, 1), max(2, given.rounds // 2), device)
 
@@ -134,13 +134,13 @@ def main() -> None:
     rows = [
         ("guided step, one picture", f"{step:.4f} s"),
         ("decode, one picture", f"{decode:.4f} s"),
-        ("picture, 40 steps DPM-Solver++ SDE", f"{standard:.3f} s"),
+        (f"picture, {recipe.sampling.steps} steps DPM-Solver++ SDE", f"{standard:.3f} s"),
         ("picture, the same, of a small lesion", f"{enlarged:.3f} s"),
         ("picture, the same, 4 at a time", f"{four:.3f} s"),
         ("picture, 50 steps DDIM", f"{ddim:.3f} s"),
         ("picture, the plain way (fp32, 50 steps DDIM)", f"{textbook:.3f} s"),
         ("plain way / ours, both 50 steps DDIM", f"{textbook / ddim:.2f}×"),
-        ("plain way / ours at 40 steps", f"{textbook / standard:.2f}×"),
+        (f"plain way / ours at {recipe.sampling.steps} steps", f"{textbook / standard:.2f}×"),
     ]
     if sys.platform == "linux":
         rows.append(("memory above the loaded models, ours", f"{peak_ours.largest:.0f} MB"))

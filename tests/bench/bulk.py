@@ -1,4 +1,4 @@
-"""Pictures an hour of `synthesize` with the default checkpoint, 40 steps, PNG and gate included: one process, and two.
+"""Pictures an hour of `synthesize`, checkpoint and steps by default, PNG and gate included: one process, and two.
 
 Measured between the first unit and the last, and over the whole gate: in a night the start does not count. Beside it
 the time that the processors were at work, which other programs on the machine disturb less. Nothing is asserted here.

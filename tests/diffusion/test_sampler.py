@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from siamese.diffusion.noise import noise_schedule
-from siamese.diffusion.sampler import FreshNoise, Predict, run, start_noise
-from siamese.sections import DiffusionRecipe, Sampler
+from siamese.diffusion.sampler import FreshNoise, Predict, dpm_solver, run, start_noise
+from siamese.sections import DiffusionRecipe, Sampler, Spacing
 
 PAPER = DiffusionRecipe(prediction="eps", schedule="scaled_linear", zero_terminal_snr=False, min_snr=None)
 
@@ -29,10 +29,13 @@ def exact(recipe: DiffusionRecipe, goal: torch.Tensor):  # noqa: ANN201
 @pytest.mark.parametrize("name", get_args(Sampler))
 @pytest.mark.parametrize("recipe", [PAPER, DiffusionRecipe()], ids=["paper", "compact"])
 @pytest.mark.parametrize("steps", [5, 20])
-def test_perfect_network_gives_the_picture(name: Sampler, recipe: DiffusionRecipe, steps: int) -> None:
+@pytest.mark.parametrize("spacing", get_args(Spacing))
+def test_perfect_network_gives_the_picture(
+    name: Sampler, recipe: DiffusionRecipe, steps: int, spacing: Spacing
+) -> None:
     goal = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
     z_T = start_noise([1, 2], (4, 8, 8))
-    estimates = list(run(name, exact(recipe, goal), z_T, recipe, steps, [1, 2]))
+    estimates = list(run(name, exact(recipe, goal), z_T, recipe, steps, [1, 2], spacing=spacing))
     assert len(estimates) == steps
     tolerance = (
         0.15 if recipe is PAPER and name == "ddim" else 2e-3
@@ -77,14 +80,57 @@ def unit_noise(recipe: DiffusionRecipe) -> Predict:
     return predict
 
 
+@pytest.mark.parametrize("steps", [1, 2, 24, 150, 200, 300, 1000])
+def test_steps_in_log_snr_go_down_to_the_end_and_crowd_where_noise_is_strong(steps: int) -> None:
+    recipe = DiffusionRecipe()
+    seen: list[tuple[int, float]] = []
+
+    def predict(z_t: torch.Tensor, t: torch.Tensor, done: float) -> torch.Tensor:
+        seen.append((int(t[0]), done))
+        return torch.zeros_like(z_t)
+
+    list(run("sde", predict, start_noise([1], (4, 8, 8)), recipe, steps, [1], spacing="snr"))
+    times = [t for t, _ in seen]
+    assert len(times) == steps and times[0] == 999 and times == sorted(set(times), reverse=True)
+    assert all(done == pytest.approx(1 - (t + 1) / 1000) for t, done in seen)
+    if steps == 24:
+        assert sum(t > 900 for t in times) > 24 * 0.1 * 2  # twice as many as even in time
+
+
+def spread_world(sd: float) -> Predict:
+    """The perfect network where every latent is drawn from N(0, sd²): E[z_0 | z_t] is linear in z_t."""
+    bars = noise_schedule(DiffusionRecipe()).alphas_cumprod
+
+    def predict(z_t: torch.Tensor, t: torch.Tensor, done: float) -> torch.Tensor:
+        bar = bars[t][:, None, None, None]
+        z_0 = bar.sqrt() * sd**2 / (bar * sd**2 + 1 - bar) * z_t
+        return (bar.sqrt() * z_t - z_0) / (1 - bar).sqrt()
+
+    return predict
+
+
+@pytest.mark.parametrize("sd", [0.1, 0.3])
+def test_few_steps_in_log_snr_lose_less_of_what_is_faint(sd: float) -> None:
+    """Detail is faint: its strength is settled late, where steps even in time are long in λ."""
+    z_T = start_noise([1], (4, 24, 24))
+    lost = {}
+    for span in (None, (-3.5, 2.5)):
+        *_, z_0 = dpm_solver(spread_world(sd), z_T, DiffusionRecipe(), 6, span)
+        lost[span] = abs(float(z_0.std() / z_T.std()) / sd - 1)
+    assert lost[-3.5, 2.5] < lost[None] / 2
+
+
 @pytest.mark.parametrize("eta", [1, 0.5])
 @pytest.mark.parametrize("recipe", [PAPER, DiffusionRecipe()], ids=["paper", "compact"])
-def test_noise_on_the_way_is_of_the_seed_and_keeps_its_strength(recipe: DiffusionRecipe, eta: float) -> None:
+@pytest.mark.parametrize("spacing", get_args(Spacing))
+def test_noise_on_the_way_is_of_the_seed_and_keeps_its_strength(
+    recipe: DiffusionRecipe, eta: float, spacing: Spacing
+) -> None:
     """In a world of unit noise what comes out is unit noise again."""
 
     def drawn(seeds: list[int], steps: int, start: list[int] | None = None) -> torch.Tensor:
         z_T = start_noise(start or seeds, (4, 24, 24))
-        *_, z_0 = run("sde", unit_noise(recipe), z_T, recipe, steps, seeds, FreshNoise(eta))
+        *_, z_0 = run("sde", unit_noise(recipe), z_T, recipe, steps, seeds, FreshNoise(eta), spacing)
         return z_0
 
     few, some, many = (drawn([1, 2], steps) for steps in (8, 40, 200))

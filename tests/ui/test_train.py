@@ -24,6 +24,7 @@ SHORT = {
     "train_base.steps": "10",
     "train_siamese.steps": "40",
     "train_siamese.preview_every": "20",
+    "sampling.steps": "6",
 }
 
 
@@ -113,6 +114,7 @@ def test_from_a_zip_to_a_model_in_the_studio(context, station, ward):
     expect(page.locator("#train-model")).to_contain_text("first try, step 40")
     page.get_by_role("tab", name="Studio").click()
     expect(page.locator("#machine")).to_contain_text("Model first try, step 40 is ready")
+    expect(page.locator("#steps input")).to_have_value("6")  # those the model was tuned for
     page.locator("#generate").click()
     page.wait_for_selector(".st[data-state=done]", timeout=PATIENCE)
 
@@ -123,6 +125,7 @@ def test_from_a_zip_to_a_model_in_the_studio(context, station, ward):
     page.locator("#train-home").click()
     expect(page.locator("#train-home")).to_have_count(0, timeout=PATIENCE)
     expect(page.locator("#machine")).to_contain_text("Model siamese-0000040 is ready")
+    expect(page.locator("#steps input")).to_have_value("40")
     assert not (workspace.root / "model.json").exists()
 
 

@@ -7,7 +7,7 @@
 
   /**
    * @param {HTMLElement} element where it is said
-   * @param {{server: {model: Function}, token: () => string, view: number[][], guidance: number, switched: () => void}} options
+   * @param {{server: {model: Function}, token: () => string, view: number[][], guidance: number, steps: number, switched: () => void}} options
    */
   /** What the box of the prompt says, where the model understands words. */
   space.prompt = function () {
@@ -16,7 +16,8 @@
   };
 
   space.modelLine = function (element, options) {
-    const shown = { view: JSON.stringify(options.view), guidance: options.guidance };
+    const shown = { view: JSON.stringify(options.view) };
+    space.tuned = { guidance: options.guidance, steps: options.steps };
     let timer = 0;
     let started = false;
 
@@ -44,8 +45,8 @@
         space.fieldOfView(found.view);
       }
       document.documentElement.dataset.prompts = String(found.prompts);
-      if (found.guidance !== shown.guidance) {
-        shown.guidance = space.tuned = found.guidance;
+      if (found.guidance !== space.tuned.guidance || found.steps !== space.tuned.steps) {
+        space.tuned = { guidance: found.guidance, steps: found.steps };
         options.switched();
       }
     }
