@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
+from siamese.diffusion.detail import SPAN
 from siamese.diffusion.noise import noise_schedule
 from siamese.diffusion.sampler import FreshNoise, Predict, dpm_solver, run, start_noise
 from siamese.sections import DiffusionRecipe, Sampler, Spacing
@@ -114,10 +115,10 @@ def test_few_steps_in_log_snr_lose_less_of_what_is_faint(sd: float) -> None:
     """Detail is faint: its strength is settled late, where steps even in time are long in λ."""
     z_T = start_noise([1], (4, 24, 24))
     lost = {}
-    for span in (None, (-3.5, 2.5)):
+    for span in (None, SPAN):
         *_, z_0 = dpm_solver(spread_world(sd), z_T, DiffusionRecipe(), 6, span)
         lost[span] = abs(float(z_0.std() / z_T.std()) / sd - 1)
-    assert lost[-3.5, 2.5] < lost[None] / 2
+    assert lost[SPAN] < lost[None] / 2
 
 
 @pytest.mark.parametrize("eta", [1, 0.5])
