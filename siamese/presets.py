@@ -118,10 +118,10 @@ def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ..
         f"train_siamese.checkpoint_every={look}",  # the best step can only be one that was saved
         f"train_siamese.preview_every={look}",
         f"watch.every={look}",
-        "sampling.guidance=3",  # sampled as polyp-compact is: log 94 to 103, 121
+        "sampling.guidance=3",  # sampled as polyp-compact is: log 94 to 103, 121, 125
         "sampling.guide=0.3",
         "sampling.guidance_start=0.4",
-        "sampling.opening=0.2",
+        "sampling.opening=0.1",
         "sampling.early=1",
         "sampling.closeup=0.05",
         "sampling.steps=24",
@@ -131,7 +131,7 @@ def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ..
         "sampling.detail_strength=1.6",
         "sampling.detail_floor=0.2",
         "sampling.eta=0.5",
-        "sampling.s_noise=1.03",
+        "sampling.s_noise=1.01",
     )
 
 

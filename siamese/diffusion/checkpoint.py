@@ -173,7 +173,8 @@ def assemble(recipe: Recipe, tensors: dict[str, Tensor], where: str) -> SiameseD
 def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
     """Names and tensors of a file, read one after another: a file that changes later changes no model.
 
-    One from before there were `fields` has the typical view alone.
+    One from before there were `fields` has the typical view alone; one from before there was `context.text` paints as
+    it did then.
     """
     try:
         with safe_open(path, framework="pt", backend="pread") as file:
@@ -184,6 +185,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
             views = file.get_tensor("views") if "views" in names and "fields" not in names else None
             if views is not None and views.dtype == torch.uint8 and views.ndim == 3:
                 yield "fields", (views[:, None] & OUTSIDE).repeat(1, FIELDS, 1, 1)
+            if "context.style.weight" in names and "context.text" not in names:
+                yield "context.text", torch.zeros(len(file.get_tensor("context.style.weight")) - 1)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is damaged or truncated ({error}); copy it again from its source."

@@ -16,8 +16,9 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from siamese.data.batches import AUGMENTATION_WIDTH, FIELDS, FLAGS, FRAME_CHANNELS, VIEW_SIZE
+from siamese.data.batches import FIELDS, FRAME_CHANNELS, VIEW_SIZE
 from siamese.diffusion.autoencoder import Autoencoder
+from siamese.diffusion.context import Context
 from siamese.diffusion.guidance import Early, projected
 from siamese.diffusion.hint import hint_input
 from siamese.diffusion.noise import noise_schedule, to_z_0
@@ -36,21 +37,6 @@ class Features:
     skips: tuple[Tensor, ...]
     time: Tensor
     context: Tensor
-
-
-class Context(nn.Module):
-    """Three context tokens (B,3,W): style or null; augmentation (zero at sampling); box and text flags."""
-
-    def __init__(self, styles: int, width: int):
-        super().__init__()
-        self.null = styles
-        self.style = nn.Embedding(styles + 1, width)
-        self.augmentation = nn.Linear(AUGMENTATION_WIDTH, width)
-        self.flags = nn.Linear(FLAGS, width)
-
-    def forward(self, style: Tensor, augmentation: Tensor, flags: Tensor) -> Tensor:
-        """style (B,) int64 (`null` for none); augmentation (B,10) about [-1,1]; flags (B,2) in {0,1}."""
-        return torch.stack([self.style(style), self.augmentation(augmentation), self.flags(flags)], dim=1)
 
 
 class ControlBranch(ControlNetModel):
@@ -368,11 +354,8 @@ class SiameseDiffusion(nn.Module):
         return detail.draw(x, hint, seeds, *how).clamp(-1, 1)
 
     def sampling_context(self, style: Tensor, corner_box: bool = False) -> Tensor:
-        """Context at sampling: style (B,) int64, no augmentation, no text; (B,3,W)."""
-        label = torch.zeros(len(style), AUGMENTATION_WIDTH, device=style.device, dtype=self.dtype)
-        flags = torch.zeros(len(style), FLAGS, device=style.device, dtype=self.dtype)
-        flags[:, 0] = float(corner_box)
-        return self.context(style, label, flags)
+        """Context at sampling, (B,3,W): style (B,) int64, with its corner box or without."""
+        return self.context.sampled(style, corner_box)
 
     def guided_context(self, style: Tensor, corner_box: bool = False) -> Tensor:
         """`sampling_context` as `predict_noise` wants it: with `unconditional_mask` the null style's rows first."""

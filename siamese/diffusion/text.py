@@ -27,7 +27,7 @@ BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 
 
 class PromptTable(nn.Module):
-    """Context of the family sd15: row `style` of the embedded prompts; called as `model.Context` is.
+    """Context of the family sd15: row `style` of the embedded prompts; called as `context.Context` is.
 
     Buffers: `table` (styles+1,77,W), its last row the empty prompt; `encoder` (32,) uint8, digest of the text encoder.
     """
@@ -42,6 +42,10 @@ class PromptTable(nn.Module):
 
     def forward(self, style: Tensor, augmentation: Tensor, flags: Tensor) -> Tensor:
         """style (B,) int64 (`null` for the empty prompt) → (B,77,W); augmentation and flags have no token here."""
+        return self.table[style]
+
+    def sampled(self, style: Tensor, corner_box: bool) -> Tensor:
+        """As of `context.Context`; (B,77,W)."""
         return self.table[style]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from siamese.data import batches, seen
 from siamese.data.seen import Seen
 from siamese.diffusion import checkpoint, sd15
+from siamese.diffusion.context import Context
 from siamese.diffusion.model import SiameseDiffusion
 from siamese.errors import CheckpointError, RecipeError
 from siamese.recipe import Stage
@@ -42,6 +43,9 @@ def build(stage: Stage, bench: Bench, run: RunFolder, start: str | None) -> nn.M
             views = bench.pictures.views[of == style]
             model.views[k] = torch.from_numpy(batches.typical_view(views))
             model.fields[k] = torch.from_numpy(batches.fields_of_view(views))
+            if isinstance(model.context, Context):  # text that stays is not asked for
+                removed = bench.pictures.text[of == style] & recipe.data.remove_text
+                model.context.text[k] = float(removed.mean())
     model.compute_twice(recipe.compute.gradient_checkpointing)
     if recipe.compute.channels_last:
         model.to(memory_format=torch.channels_last)

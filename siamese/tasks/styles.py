@@ -11,7 +11,7 @@ ROWS = (
     "context.style.weight",
     "context.table",
 )  # learned, or of prompts: (styles + 1, ...), the null style last
-VIEWS = ("views", "fields")  # (styles, ...)
+MEASURED = ("views", "fields", "context.text")  # of training pictures: (styles, ...)
 
 
 def adopt_styles(
@@ -30,4 +30,4 @@ def adopt_styles(
     rows = torch.tensor([names.index(name) if name in names else first for name in wanted])
     with_null = torch.cat([rows, torch.tensor([len(names)])])
     changed = {name: tensors[name][with_null] for name in ROWS if name in tensors}
-    return {**tensors, **changed, **{name: tensors[name][rows] for name in VIEWS}}
+    return {**tensors, **changed, **{name: tensors[name][rows] for name in MEASURED if name in tensors}}

@@ -17,10 +17,13 @@ from tests.conftest import TINY, write_dataset
 def test_rows_follow_their_names_and_new_styles_start_as_the_default() -> None:
     rows = torch.arange(4.0)[:, None].expand(-1, 3).clone()  # a, b, c, null
     views = torch.arange(3)[:, None]
-    tensors = {"context.style.weight": rows, "views": views, "fields": views, "other": torch.ones(1)}
+    text = torch.tensor([0.25, 0.5, 1.0])
+    measured = {"views": views, "fields": views, "context.text": text}
+    tensors = {"context.style.weight": rows, **measured, "other": torch.ones(1)}
     found = adopt_styles(tensors, ("a", "b", "c"), ("new", "c", "a"), default="b")
     assert found["context.style.weight"][:, 0].tolist() == [1, 2, 0, 3]
     assert found["views"][:, 0].tolist() == found["fields"][:, 0].tolist() == [1, 2, 0]
+    assert found["context.text"].tolist() == [0.5, 1.0, 0.25]
     assert found["other"] is tensors["other"]
     assert adopt_styles(tensors, ("a", "b", "c"), ("new",))["context.style.weight"][:, 0].tolist() == [0, 3]
     same = adopt_styles(tensors, ("a", "b", "c"), ("a", "b", "c"))
