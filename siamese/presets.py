@@ -121,7 +121,7 @@ def _finetune(steps: int, ema: float, variants: int, look: int) -> tuple[str, ..
         "sampling.guidance=3",  # sampled as polyp-compact is: log 94 to 103, 121, 125
         "sampling.guide=0.3",
         "sampling.guidance_start=0.4",
-        "sampling.opening=0.1",
+        "sampling.opening=0.2",
         "sampling.early=1",
         "sampling.closeup=0.05",
         "sampling.steps=24",
