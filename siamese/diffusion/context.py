@@ -24,7 +24,7 @@ class Context(nn.Module):
         self.flags = nn.Linear(FLAGS, width)
 
     def forward(self, style: Tensor, augmentation: Tensor, flags: Tensor) -> Tensor:
-        """style (B,) int64 (`null` for none); augmentation (B,10) about [-1,1]; flags (B,2) in {0,1}."""
+        """style (B,) int64 (`null` for none); augmentation (B,10) about [-1,1]; flags (B,2) in [0,1]."""
         return torch.stack([self.style(style), self.augmentation(augmentation), self.flags(flags)], dim=1)
 
     def sampled(self, style: Tensor, corner_box: bool) -> Tensor:
